@@ -1,0 +1,1 @@
+"""Door: builds the ASGI application."""

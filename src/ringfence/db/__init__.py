@@ -1,0 +1,1 @@
+"""The database floor: engine, declarative base, column types, embedded PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The send engine: lanes, pacing, leases, intents, outcomes and recovery."""

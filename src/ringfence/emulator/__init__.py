@@ -1,0 +1,1 @@
+"""A local Twilio: REST, signed webhooks, faults and customers' phones. Knows nothing above kit."""

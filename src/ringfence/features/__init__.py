@@ -1,0 +1,1 @@
+"""The rooms of the product, in declared order."""

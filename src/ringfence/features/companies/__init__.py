@@ -1,0 +1,1 @@
+"""The tenants: their names, states and settings."""

@@ -1,0 +1,1 @@
+"""Who may be texted: opt-outs with their scope and evidence."""

@@ -1,0 +1,1 @@
+"""Threads: one company number, one outside number."""

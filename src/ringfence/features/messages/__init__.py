@@ -1,0 +1,1 @@
+"""Texts, in and out: the permanent record, its media and its timeline."""

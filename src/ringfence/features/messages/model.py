@@ -1,0 +1,124 @@
+"""Tables of the messages room."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ringfence.db.base import Base
+from ringfence.features.messages.values import DIRECTIONS, ENCODINGS, MEDIA_STATUSES, SOURCES, STATUSES
+from ringfence.tenancy.tables import CompanyColumn, TenantTable, one_of, tenant_args, tenant_reference
+
+
+class Message(TenantTable, Base):
+    """One text. `status` only moves forward; it is in no index, so that updates stay cheap (HOT)."""
+
+    __tablename__ = "sms_messages"
+    __table_args__ = (
+        one_of("direction", DIRECTIONS),
+        one_of("status", STATUSES),
+        one_of("encoding", ENCODINGS),
+        one_of("source", SOURCES),
+        tenant_reference("conversation_id", "conversations"),
+        tenant_reference("phone_number_id", "phone_numbers"),
+        tenant_reference("contact_id", "contacts", ondelete="SET NULL"),
+        tenant_reference("retry_of", "sms_messages"),
+        UniqueConstraint("company_id", "twilio_sid"),
+        Index(None, "company_id", "created_at", "id"),
+        Index(None, "company_id", "conversation_id", "created_at", "id"),
+        Index(None, "company_id", "to_number", "created_at"),
+        {"info": {"fence": "tenant"}, "postgresql_with": {"fillfactor": 90}},
+    )
+
+    conversation_id: Mapped[UUID | None]
+    phone_number_id: Mapped[UUID | None]
+    contact_id: Mapped[UUID | None]
+    direction: Mapped[str]
+    status: Mapped[str]
+    from_number: Mapped[str]
+    to_number: Mapped[str]
+    body: Mapped[str]
+    encoding: Mapped[str]
+    num_segments: Mapped[int]
+    num_media: Mapped[int] = mapped_column(server_default=text("0"))
+    priority: Mapped[int] = mapped_column(server_default=text("0"))
+    source: Mapped[str]
+    account_sid: Mapped[str | None] = mapped_column(default=None)
+    twilio_sid: Mapped[str | None] = mapped_column(default=None)
+    error_code: Mapped[int | None] = mapped_column(default=None)
+    refusal_code: Mapped[str | None] = mapped_column(default=None)
+    reason: Mapped[str | None] = mapped_column(default=None)
+    not_before: Mapped[datetime | None] = mapped_column(default=None)
+    retry_of: Mapped[UUID | None] = mapped_column(default=None)
+    created_by: Mapped[UUID | None] = mapped_column(default=None)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None] = mapped_column(default=None)
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Media(TenantTable, Base):
+    """One picture or file of a text. Stored ones are under MEDIA_DIR, named by company and id only."""
+
+    __tablename__ = "sms_media"
+    __table_args__ = tenant_args(
+        one_of("status", MEDIA_STATUSES),
+        tenant_reference("message_id", "sms_messages", ondelete="CASCADE"),
+        UniqueConstraint("company_id", "message_id", "position"),
+    )
+
+    message_id: Mapped[UUID]
+    position: Mapped[int]
+    status: Mapped[str]
+    source_url: Mapped[str]
+    content_type: Mapped[str | None] = mapped_column(default=None)
+    size_bytes: Mapped[int | None] = mapped_column(default=None)
+    reason: Mapped[str | None] = mapped_column(default=None)
+    created_at: Mapped[datetime]
+
+
+class MessageEvent(TenantTable, Base):
+    """One line of a text's timeline: what happened to it, when, and why."""
+
+    __tablename__ = "message_events"
+    __table_args__ = tenant_args(
+        tenant_reference("message_id", "sms_messages", ondelete="CASCADE"),
+        Index(None, "company_id", "message_id", "id"),
+    )
+
+    message_id: Mapped[UUID]
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
+class WebhookEvent(TenantTable, Base):
+    """Intake: every genuine webhook, once. `dedupe_key` is made of Twilio's own facts (SID, status, code)."""
+
+    __tablename__ = "webhook_events"
+    __table_args__ = tenant_args(
+        UniqueConstraint("company_id", "dedupe_key"), Index(None, "company_id", "received_at")
+    )
+
+    kind: Mapped[str]
+    dedupe_key: Mapped[str]
+    message_id: Mapped[UUID | None]
+    parameters: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+
+
+class IdempotencyKey(CompanyColumn, Base):
+    """The first answer to a request that carried an Idempotency-Key, kept for 24 hours."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = tenant_args(
+        Index(None, "company_id", "created_at")
+    )
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_hash: Mapped[bytes]
+    status_code: Mapped[int]
+    response: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""A company's connection to its Twilio account."""

@@ -1,0 +1,1 @@
+"""Door: Alembic environment and dated migrations."""

@@ -1,0 +1,24 @@
+"""Imports every model, so that the metadata is whole: for migrations, the self-check and the drift test."""
+
+from sqlalchemy import MetaData
+
+from ringfence.db.base import Base
+from ringfence.dispatch import model as dispatch
+from ringfence.features.audit_log import model as audit_log
+from ringfence.features.companies import model as companies
+from ringfence.features.consent import model as consent
+from ringfence.features.contacts import model as contacts
+from ringfence.features.conversations import model as conversations
+from ringfence.features.messages import model as messages
+from ringfence.features.phone_numbers import model as phone_numbers
+from ringfence.features.twilio_settings import model as twilio_settings
+from ringfence.features.users import model as users
+
+MODELS = (
+    audit_log, companies, users, twilio_settings, phone_numbers, contacts, consent, conversations, messages, dispatch,
+)
+
+
+def metadata() -> MetaData:
+    """The metadata of all tables."""
+    return Base.metadata

@@ -1,0 +1,1 @@
+"""The outside services this product talks to."""

@@ -1,0 +1,1 @@
+"""The fence: sessions, roles, policies, statement inspector, table registry, self-check."""

@@ -1,0 +1,223 @@
+"""The second lock: every Core construct must say `company_id = <the session's company>` for each tenant table.
+
+The database's policies hold without this; this refuses a statement that forgot, before it is sent, and so finds the
+mistake in the first test that runs it. It also keeps plans cheap (isolation notes: an explicit company beside the
+policy lets the planner use it as an index key).
+
+What counts as naming the company: an equality that every row must satisfy (top level of WHERE, or of an inner
+join's ON) between a table's `company_id` and the session's company, or and another table's `company_id` that is so bound.
+Literal SQL passes only as a registered statement (`ringfence.tenancy.statements`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Delete, Insert, Select, Table, TextClause, Update
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnElement
+from sqlalchemy.sql.schema import Column
+from sqlalchemy.sql.selectable import Alias, CompoundSelect, Exists, FromClause, Join
+
+from ringfence.tenancy.errors import UnscopedStatementError
+from ringfence.tenancy.statements import is_registered
+from ringfence.tenancy.tables import fence_of
+
+COMPANY = "company_id"
+FENCED = {"tenant", "directory"}
+
+
+def inspect(statement: Any, parameter_sets: Sequence[Mapping[str, Any]], company_id: UUID) -> None:
+    """Raise UnscopedStatementError unless the statement stays inside the company."""
+    if isinstance(statement, TextClause):
+        _inspect_text(statement, parameter_sets, company_id)
+        return
+    if not isinstance(statement, Select | CompoundSelect | UpdateBase | Exists):
+        raise UnscopedStatementError(f"{type(statement).__name__} is not allowed in a tenant session")
+    Inspection(parameter_sets, company_id).check(statement)
+
+
+def _inspect_text(
+    statement: TextClause, parameter_sets: Sequence[Mapping[str, Any]], company_id: UUID
+) -> None:
+    if not is_registered(statement):
+        raise UnscopedStatementError("literal SQL is not registered in ringfence.tenancy.statements")
+    for values in parameter_sets or [{}]:
+        if values.get(COMPANY) != company_id:
+            raise UnscopedStatementError("a registered statement was given another company, or none")
+
+
+class Inspection:
+    """One statement's walk: which tables it touches, and which of them are bound to the company."""
+
+    def __init__(self, parameter_sets: Sequence[Mapping[str, Any]], company_id: UUID) -> None:
+        self.parameter_sets = parameter_sets or [{}]
+        self.company_id = company_id
+        self.bound: set[FromClause] = set()
+        self.equal: list[tuple[FromClause, FromClause]] = []
+        self.touched: list[FromClause] = []
+
+    def check(self, statement: Any) -> None:
+        """Walk the whole statement, subqueries and CTEs included."""
+        for element in visitors.iterate(statement):
+            if isinstance(element, TextClause):
+                raise UnscopedStatementError("literal SQL inside a statement")
+            if isinstance(element, Select):
+                self._touch(element.get_final_froms())
+                self._conditions(_conjuncts(element.whereclause))
+            elif isinstance(element, Insert):
+                self._insert(element)
+            elif isinstance(element, Update | Delete):
+                self._touch([element.table])
+                self._conditions(_conjuncts(element.whereclause))
+                if isinstance(element, Update):
+                    self._refuse_moves(element)
+            elif isinstance(element, Join) and not element.isouter and not element.full:
+                self._conditions(_conjuncts(element.onclause))
+            elif isinstance(element, Join) and not element.full:
+                self._outer_join(element)
+        self._spread()
+        missing = sorted({_name(table) for table in self.touched if table not in self.bound})
+        if missing:
+            raise UnscopedStatementError(f"no company_id = … for {', '.join(missing)}")
+
+    def _touch(self, froms: Iterable[FromClause]) -> None:
+        for source in froms:
+            self.touched.extend(table for table in _leaves(source) if _is_fenced(table))
+
+    def _outer_join(self, join: Join) -> None:
+        """A left join's ON binds the optional side only: the other side's rows come back regardless."""
+        optional = set(_leaves(join.right))
+        for left, right in _equalities(_conjuncts(join.onclause)):
+            for column, other in ((left, right), (right, left)):
+                table = _company_table(column)
+                if table not in optional:
+                    continue
+                if self._is_company(other):
+                    self.bound.add(table)
+                elif (partner := _company_table(other)) is not None:
+                    self.equal.append((partner, table))
+
+    def _conditions(self, conjuncts: Iterable[ColumnElement[Any]]) -> None:
+        for left, right in _equalities(conjuncts):
+            first, second = _company_table(left), _company_table(right)
+            if first is not None and second is not None:
+                self.equal += [(first, second), (second, first)]
+            elif first is not None and self._is_company(right):
+                self.bound.add(first)
+            elif second is not None and self._is_company(left):
+                self.bound.add(second)
+
+    def _is_company(self, element: ColumnElement[Any]) -> bool:
+        if not isinstance(element, BindParameter):
+            return False
+        keys = (element.key, getattr(element, "_orig_key", element.key))
+        values = [
+            next((given[key] for key in keys if key in given), element.value) for given in self.parameter_sets
+        ]
+        return all(value == self.company_id for value in values)
+
+    def _insert(self, statement: Insert) -> None:
+        if not _is_fenced(statement.table):
+            return
+        if statement.select is not None:
+            position = [_column_name(name) for name in statement._select_names or []].index(COMPANY)  # noqa: SLF001  # no public face
+            selected = list(statement.select.selected_columns)[position]
+            source = _company_table(selected)
+            if source is None and not self._is_company(selected):
+                raise UnscopedStatementError(f"INSERT … SELECT into {_name(statement.table)} without the company")
+            return
+        rows = _inserted_values(statement, self.parameter_sets)
+        if not rows or any(value != self.company_id for value in rows):
+            raise UnscopedStatementError(f"INSERT into {_name(statement.table)} for another company, or none")
+
+    def _refuse_moves(self, statement: Update) -> None:
+        names = {_column_name(column) for column in (statement._values or {})}  # noqa: SLF001  # no public face
+        if COMPANY in names:
+            raise UnscopedStatementError("a row never changes its company")
+
+    def _spread(self) -> None:
+        grew = True
+        while grew:
+            grew = False
+            for source, target in self.equal:
+                if source in self.bound and target not in self.bound:
+                    self.bound.add(target)
+                    grew = True
+
+
+def _inserted_values(statement: Insert, parameter_sets: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The company_id of every row of an INSERT … VALUES."""
+    multi = statement._multi_values  # noqa: SLF001  # no public face
+    if multi:
+        return [
+            _plain({_column_name(k): v for k, v in row.items()}.get(COMPANY)) if isinstance(row, Mapping) else None
+            for rows in multi
+            for row in rows
+        ]
+    values = statement._values or {}  # noqa: SLF001  # no public face
+    fixed = {_column_name(column): _plain(value) for column, value in values.items()}
+    if COMPANY in fixed and not any(COMPANY in given for given in parameter_sets):
+        return [fixed[COMPANY]]
+    return [given.get(COMPANY) for given in parameter_sets]
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, BindParameter) else value
+
+
+def _column_name(column: Any) -> str:
+    return column if isinstance(column, str) else str(column.key)
+
+
+def _conjuncts(clause: ColumnElement[Any] | None) -> Iterator[ColumnElement[Any]]:
+    if clause is None:
+        return
+    if isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
+        for part in clause.clauses:
+            yield from _conjuncts(part)
+    elif hasattr(clause, "element") and type(clause).__name__ == "Grouping":
+        yield from _conjuncts(clause.element)
+    else:
+        yield clause
+
+
+def _equalities(
+    conjuncts: Iterable[ColumnElement[Any]],
+) -> Iterator[tuple[ColumnElement[Any], ColumnElement[Any]]]:
+    for clause in conjuncts:
+        if isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
+            yield clause.left, clause.right
+
+
+def _company_table(element: ColumnElement[Any]) -> FromClause | None:
+    """The fenced table whose company_id this is, following CTEs and subqueries down to it is not needed."""
+    if isinstance(element, Column) or getattr(element, "table", None) is not None:
+        if getattr(element, "key", None) != COMPANY:
+            return None
+        table = _unannotated(element.table)
+        return table if _is_fenced(table) else None
+    return None
+
+
+def _leaves(source: FromClause) -> Iterator[FromClause]:
+    if isinstance(source, Join):
+        yield from _leaves(source.left)
+        yield from _leaves(source.right)
+    else:
+        yield _unannotated(source)
+
+
+def _unannotated(source: Any) -> FromClause:
+    """ORM entities arrive as annotated copies of the table; the plain table is what identifies it."""
+    return source._deannotate() if "parententity" in getattr(source, "_annotations", {}) else source  # noqa: SLF001  # no public face
+
+
+def _is_fenced(source: FromClause) -> bool:
+    table = source.element if isinstance(source, Alias) else source
+    return isinstance(table, Table) and fence_of(table) in FENCED
+
+
+def _name(source: FromClause) -> str:
+    return str(getattr(source, "name", source))

@@ -1,0 +1,1 @@
+"""The FastAPI kit: callers, problem documents, paging."""

@@ -1,0 +1,1 @@
+"""Door: job registry, dispatcher and process supervision."""
