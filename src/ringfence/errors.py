@@ -41,9 +41,7 @@ class UnauthenticatedError(RingfenceError):
 class ForbiddenError(RingfenceError):
     """The caller is known but may not do this."""
 
-    def __init__(
-        self, code: str = "forbidden", detail: str = "Your role or key scope does not allow this."
-    ) -> None:
+    def __init__(self, code: str = "forbidden", detail: str = "Your role or key scope does not allow this.") -> None:
         super().__init__(code, detail)
 
 

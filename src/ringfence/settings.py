@@ -18,7 +18,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(
-        default=None, description="Owner's login; used only by `db` and `adopt`. Unset: the embedded database."
+        default=None,
+        description="Owner's login; used only by `db` and `adopt`. Unset: the embedded database.",
     )
     app_database_url: SecretStr | None = Field(
         default=None, description="Login of the role ringfence_app (tenant work)."
@@ -29,11 +30,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=Path("ringfence-data"), description="Folder of the embedded database and of generated keys."
     )
-    media_dir: Path | None = Field(
-        default=None, description="Folder of stored media. Default: `media` in DATA_DIR."
-    )
+    media_dir: Path | None = Field(default=None, description="Folder of stored media. Default: `media` in DATA_DIR.")
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="Comma-separated keys of 32 or more characters: the first encrypts, all decrypt."
+        default=(),
+        description="Comma-separated keys of 32 or more characters: the first encrypts, all decrypt.",
     )
     public_url: str = Field(
         default="http://127.0.0.1:8000",
@@ -54,25 +54,30 @@ class Settings(BaseSettings):
         default="info", description="Lowest level that is logged."
     )
     log_format: Literal["json", "console"] = Field(default="json", description="How log lines are written.")
-    database_pool_size: int = Field(
-        default=10, ge=1, le=200, description="Connections per role and process."
-    )
+    database_pool_size: int = Field(default=10, ge=1, le=200, description="Connections per role and process.")
     session_hours: int = Field(default=24 * 14, ge=1, description="How long a log-in lasts, in hours.")
     invitation_hours: int = Field(default=24 * 7, ge=1, description="How long an invitation lasts, in hours.")
     post_timeout_seconds: float = Field(
         default=30.0, gt=0, description="Deadline of one POST to Twilio; its own is about 26 s."
     )
     post_grace_seconds: float = Field(
-        default=10.0, gt=0, description="After the deadline, how long until a POST without outcome counts as unknown."
+        default=10.0,
+        gt=0,
+        description="After the deadline, how long until a POST without outcome counts as unknown.",
     )
     unknown_lookup_seconds: float = Field(
-        default=60.0, gt=0, description="How long a text of unknown outcome waits before Twilio's list is asked."
+        default=60.0,
+        gt=0,
+        description="How long a text of unknown outcome waits before Twilio's list is asked.",
     )
     unconfirmed_after_seconds: float = Field(
         default=600.0, gt=0, description="How long until a text of unknown outcome is shown as unconfirmed."
     )
     dispatcher_lease_seconds: float = Field(
-        default=8.0, ge=1, le=10, description="Life of the dispatcher's lease; a stand-by takes over after it."
+        default=8.0,
+        ge=1,
+        le=10,
+        description="Life of the dispatcher's lease; a stand-by takes over after it.",
     )
     dispatch_in_flight: int = Field(
         default=400, ge=1, le=5000, description="POSTs under way at once, over all companies."

@@ -19,7 +19,9 @@ def libpq_to_sqlalchemy(url: str) -> str:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise ConfigurationError("A database URL is not of the form postgresql://user:password@host:port/name.") from None
+        raise ConfigurationError(
+            "A database URL is not of the form postgresql://user:password@host:port/name."
+        ) from None
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise ConfigurationError("A database URL must begin with postgresql://.")
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)

@@ -77,9 +77,7 @@ def gsm_twin(char: str) -> str | None:
     return _TWINS.get(char)
 
 
-def _count(
-    encoding: Encoding, length: int, widths: list[int] | None, *, single: int, part: int
-) -> SegmentCount:
+def _count(encoding: Encoding, length: int, widths: list[int] | None, *, single: int, part: int) -> SegmentCount:
     """Count parts; `widths` is None when every character takes one unit, which needs no walk."""
     if widths is None:
         return SegmentCount(encoding, length, 1 if length <= single else -(-length // part))

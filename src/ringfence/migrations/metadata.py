@@ -15,7 +15,16 @@ from ringfence.features.twilio_settings import model as twilio_settings
 from ringfence.features.users import model as users
 
 MODELS = (
-    audit_log, companies, users, twilio_settings, phone_numbers, contacts, consent, conversations, messages, dispatch,
+    audit_log,
+    companies,
+    users,
+    twilio_settings,
+    phone_numbers,
+    contacts,
+    consent,
+    conversations,
+    messages,
+    dispatch,
 )
 
 

@@ -5,12 +5,15 @@ mistake in the first test that runs it. It also keeps plans cheap (isolation not
 policy lets the planner use it as an index key).
 
 What counts as naming the company: an equality that every row must satisfy (top level of WHERE, or of an inner
-join's ON) between a table's `company_id` and the session's company, or and another table's `company_id` that is so bound.
+join's ON) between a table's `company_id` and the session's company, or another table's `company_id` that is so bound.
 Literal SQL passes only as a registered statement (`ringfence.tenancy.statements`).
 """
 
+# SQLAlchemy keeps what an INSERT or UPDATE sets in protected attributes and has no public face for it.
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Delete, Insert, Select, Table, TextClause, Update
@@ -38,9 +41,7 @@ def inspect(statement: Any, parameter_sets: Sequence[Mapping[str, Any]], company
     Inspection(parameter_sets, company_id).check(statement)
 
 
-def _inspect_text(
-    statement: TextClause, parameter_sets: Sequence[Mapping[str, Any]], company_id: UUID
-) -> None:
+def _inspect_text(statement: TextClause, parameter_sets: Sequence[Mapping[str, Any]], company_id: UUID) -> None:
     if not is_registered(statement):
         raise UnscopedStatementError("literal SQL is not registered in ringfence.tenancy.statements")
     for values in parameter_sets or [{}]:
@@ -76,7 +77,7 @@ class Inspection:
             elif isinstance(element, Join) and not element.isouter and not element.full:
                 self._conditions(_conjuncts(element.onclause))
             elif isinstance(element, Join) and not element.full:
-                self._outer_join(element)
+                self._outer_join(cast("Join[Any]", element))
         self._spread()
         missing = sorted({_name(table) for table in self.touched if table not in self.bound})
         if missing:
@@ -86,7 +87,7 @@ class Inspection:
         for source in froms:
             self.touched.extend(table for table in _leaves(source) if _is_fenced(table))
 
-    def _outer_join(self, join: Join) -> None:
+    def _outer_join(self, join: "Join[Any]") -> None:
         """A left join's ON binds the optional side only: the other side's rows come back regardless."""
         optional = set(_leaves(join.right))
         for left, right in _equalities(_conjuncts(join.onclause)):
@@ -113,16 +114,14 @@ class Inspection:
         if not isinstance(element, BindParameter):
             return False
         keys = (element.key, getattr(element, "_orig_key", element.key))
-        values = [
-            next((given[key] for key in keys if key in given), element.value) for given in self.parameter_sets
-        ]
+        values = [next((given[key] for key in keys if key in given), element.value) for given in self.parameter_sets]
         return all(value == self.company_id for value in values)
 
     def _insert(self, statement: Insert) -> None:
         if not _is_fenced(statement.table):
             return
         if statement.select is not None:
-            position = [_column_name(name) for name in statement._select_names or []].index(COMPANY)  # noqa: SLF001  # no public face
+            position = [_column_name(name) for name in statement._select_names or []].index(COMPANY)
             selected = list(statement.select.selected_columns)[position]
             source = _company_table(selected)
             if source is None and not self._is_company(selected):
@@ -133,7 +132,7 @@ class Inspection:
             raise UnscopedStatementError(f"INSERT into {_name(statement.table)} for another company, or none")
 
     def _refuse_moves(self, statement: Update) -> None:
-        names = {_column_name(column) for column in (statement._values or {})}  # noqa: SLF001  # no public face
+        names = {_column_name(column) for column in (statement._values or {})}
         if COMPANY in names:
             raise UnscopedStatementError("a row never changes its company")
 
@@ -149,14 +148,14 @@ class Inspection:
 
 def _inserted_values(statement: Insert, parameter_sets: Sequence[Mapping[str, Any]]) -> list[Any]:
     """The company_id of every row of an INSERT … VALUES."""
-    multi = statement._multi_values  # noqa: SLF001  # no public face
+    multi = statement._multi_values
     if multi:
         return [
             _plain({_column_name(k): v for k, v in row.items()}.get(COMPANY)) if isinstance(row, Mapping) else None
             for rows in multi
             for row in rows
         ]
-    values = statement._values or {}  # noqa: SLF001  # no public face
+    values = statement._values or {}
     fixed = {_column_name(column): _plain(value) for column, value in values.items()}
     if COMPANY in fixed and not any(COMPANY in given for given in parameter_sets):
         return [fixed[COMPANY]]
@@ -164,7 +163,9 @@ def _inserted_values(statement: Insert, parameter_sets: Sequence[Mapping[str, An
 
 
 def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, BindParameter) else value
+    if isinstance(value, BindParameter):
+        return cast("BindParameter[Any]", value).value
+    return value
 
 
 def _column_name(column: Any) -> str:
@@ -211,12 +212,12 @@ def _leaves(source: FromClause) -> Iterator[FromClause]:
 
 def _unannotated(source: Any) -> FromClause:
     """ORM entities arrive as annotated copies of the table; the plain table is what identifies it."""
-    return source._deannotate() if "parententity" in getattr(source, "_annotations", {}) else source  # noqa: SLF001  # no public face
+    return source._deannotate() if "parententity" in getattr(source, "_annotations", {}) else source
 
 
 def _is_fenced(source: FromClause) -> bool:
-    table = source.element if isinstance(source, Alias) else source
-    return isinstance(table, Table) and fence_of(table) in FENCED
+    table: Any = source.element if isinstance(source, Alias) else source
+    return isinstance(table, Table) and fence_of(cast("Table[Any]", table)) in FENCED
 
 
 def _name(source: FromClause) -> str:

@@ -33,11 +33,14 @@ def provision(admin_url: str, *, database: str, passwords: Passwords) -> None:
             _require_version(admin)
             _make_roles(admin, passwords)
             _make_database(admin, database)
-        with psycopg.connect(admin_url, dbname=database, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS) as inside:
-            _close_public(inside, database)
+        with psycopg.connect(
+            admin_url, dbname=database, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS
+        ) as inside:
+            close_public(inside, database)
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
-            f"The administrator's login may not make roles and databases ({error.diag.message_primary}); use one that may."
+            f"The administrator's login may not make roles and databases ({error.diag.message_primary});"
+            " use one that may."
         ) from None
     except psycopg.OperationalError as error:
         line = str(error).strip().splitlines()[0]
@@ -46,9 +49,7 @@ def provision(admin_url: str, *, database: str, passwords: Passwords) -> None:
 
 def _require_version(admin: psycopg.Connection) -> None:
     if admin.info.server_version < MINIMUM_VERSION:
-        raise ConfigurationError(
-            f"PostgreSQL {admin.info.server_version // 10000} is too old: 15 or newer is needed."
-        )
+        raise ConfigurationError(f"PostgreSQL {admin.info.server_version // 10000} is too old: 15 or newer is needed.")
 
 
 def _make_roles(admin: psycopg.Connection, passwords: Passwords) -> None:
@@ -66,7 +67,6 @@ def _make_roles(admin: psycopg.Connection, passwords: Passwords) -> None:
 
 def _make_database(admin: psycopg.Connection, database: str) -> None:
     if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
-        # Membership is needed to give a database away (PostgreSQL 15, when the administrator is no superuser).
         admin.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(
                 sql.Identifier(database), sql.Identifier(OWNER)
@@ -74,7 +74,8 @@ def _make_database(admin: psycopg.Connection, database: str) -> None:
         )
 
 
-def _close_public(inside: psycopg.Connection, database: str) -> None:
+def close_public(inside: psycopg.Connection, database: str) -> None:
+    """Take the rights on a database from PUBLIC and give the two working roles just what they need."""
     name = sql.Identifier(database)
     inside.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     inside.execute(
@@ -82,4 +83,6 @@ def _close_public(inside: psycopg.Connection, database: str) -> None:
     )
     inside.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(OWNER)))
     inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    inside.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(sql.Identifier(APP), sql.Identifier(PLATFORM)))
+    inside.execute(
+        sql.SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(sql.Identifier(APP), sql.Identifier(PLATFORM))
+    )

@@ -3,7 +3,7 @@
 They are different classes over different logins, so a signature says what a function may see.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 from ringfence.tenancy.errors import FenceError, NoCompanyError, UnscopedStatementError, is_no_company
 from ringfence.tenancy.inspector import inspect
+from ringfence.tenancy.statements import is_catalog
 from ringfence.tenancy.tables import fence_of
 
 _OPTION = "ringfence_company_id"
@@ -61,7 +62,7 @@ class Tenancy:
         guard(app_engine)
 
     @asynccontextmanager
-    async def tenant(self, company_id: UUID) -> AsyncIterator[TenantSession]:
+    async def tenant(self, company_id: UUID) -> AsyncGenerator[TenantSession]:
         """A session for one company: committed on success, rolled back on any error."""
         async with TenantSession(self.app_engine, company_id) as session:
             try:
@@ -73,7 +74,7 @@ class Tenancy:
                 raise
 
     @asynccontextmanager
-    async def platform(self) -> AsyncIterator[PlatformSession]:
+    async def platform(self) -> AsyncGenerator[PlatformSession]:
         """A session for the directory: committed on success, rolled back on any error."""
         async with PlatformSession(self.platform_engine) as session:
             yield session
@@ -128,6 +129,8 @@ def _inspect_statement(
     _options: Mapping[str, Any],
 ) -> None:
     company_id = connection.get_execution_options().get(_OPTION)
+    if is_catalog(statement):
+        return
     if company_id is None:
         raise NoCompanyError("the tenant engine is used without a TenantSession")
     inspect(statement, [*multiparams] or ([params] if params else []), company_id)
@@ -139,7 +142,11 @@ def _refuse_raw(
     statement: str,
     _parameters: object,
     context: ExecutionContext | None,
-    _executemany: bool,  # noqa: FBT001  # SQLAlchemy's signature
+    _executemany: bool,  # SQLAlchemy's signature
 ) -> None:
-    if context is not None and context.compiled is None and not statement.startswith("SET LOCAL ringfence.company_id = '"):
+    if (
+        context is not None
+        and context.compiled is None
+        and not statement.startswith("SET LOCAL ringfence.company_id = '")
+    ):
         raise UnscopedStatementError("raw SQL in a tenant session")

@@ -3,6 +3,7 @@
 from sqlalchemy import TextClause, text
 
 _REGISTERED: dict[str, TextClause] = {}
+_CATALOG: list[TextClause] = []
 
 
 def register(name: str, sql: str) -> TextClause:
@@ -26,3 +27,15 @@ def is_registered(statement: TextClause) -> bool:
 def registered() -> dict[str, str]:
     """Name → SQL of every registered statement, for tests and for the audit."""
     return {name: clause.text for name, clause in _REGISTERED.items()}
+
+
+def register_catalog(sql: str) -> TextClause:
+    """Register a statement that reads PostgreSQL's own catalog only: it needs no company."""
+    statement = text(sql)
+    _CATALOG.append(statement)
+    return statement
+
+
+def is_catalog(statement: object) -> bool:
+    """Whether this very object reads the catalog only."""
+    return any(statement is known for known in _CATALOG)

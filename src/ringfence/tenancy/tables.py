@@ -38,13 +38,13 @@ def directory_table(reason: str) -> dict[str, str]:
 class CompanyColumn:
     """A tenant table's `company_id`: first part of every key, with a foreign key to companies."""
 
-    company_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("companies.id"), primary_key=True)
+    company_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("companies.id"), primary_key=True, sort_order=-2)
 
 
 class TenantTable(CompanyColumn):
     """A tenant table with the usual key (company_id, id); ids are UUIDv7 made by the application."""
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id, sort_order=-1)
 
 
 def tenant_reference(
@@ -55,9 +55,7 @@ def tenant_reference(
     SET NULL names the column alone (PostgreSQL 15), so that company_id is never cleared.
     """
     action = f"SET NULL ({column})" if ondelete == "SET NULL" else ondelete
-    return ForeignKeyConstraint(
-        ["company_id", column], [f"{target}.company_id", f"{target}.id"], ondelete=action
-    )
+    return ForeignKeyConstraint(["company_id", column], [f"{target}.company_id", f"{target}.id"], ondelete=action)
 
 
 def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
@@ -97,5 +95,3 @@ def unclassified(metadata: MetaData, in_database: Iterable[str]) -> list[str]:
 
 def _by_name(metadata: MetaData) -> list[Table]:
     return sorted(metadata.tables.values(), key=lambda table: table.name)
-
-

@@ -73,16 +73,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "region", "number"), ACCEPTED)
-def test_a_number_is_understood_as_people_of_that_country_write_it(
-    text: str, region: str, number: str
-) -> None:
+def test_a_number_is_understood_as_people_of_that_country_write_it(text: str, region: str, number: str) -> None:
     assert parse_phone(text, region=region) == number
 
 
 @pytest.mark.parametrize(("text", "region", "reason"), REFUSED)
-def test_what_is_no_number_is_refused_with_a_reason_that_tells_little(
-    text: str, region: str, reason: str
-) -> None:
+def test_what_is_no_number_is_refused_with_a_reason_that_tells_little(text: str, region: str, reason: str) -> None:
     with pytest.raises(InvalidPhoneNumberError, match=reason) as caught:
         parse_phone(text, region=region)
     message = str(caught.value)

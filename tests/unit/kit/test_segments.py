@@ -38,9 +38,7 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("body", "encoding", "units", "segments"), VECTORS)
-def test_known_texts_take_the_known_number_of_parts(
-    body: str, encoding: str, units: int, segments: int
-) -> None:
+def test_known_texts_take_the_known_number_of_parts(body: str, encoding: str, units: int, segments: int) -> None:
     counted = count_segments(body)
     assert (counted.encoding, counted.units, counted.segments) == (encoding, units, segments)
 

@@ -17,9 +17,7 @@ class AuditEntry(TenantTable, Base):
     """One act: who, what, on which thing, what changed (without secrets), in which request."""
 
     __tablename__ = "audit_log"
-    __table_args__ = tenant_args(
-        one_of("actor_kind", ACTOR_KINDS), Index(None, "company_id", "at", "id")
-    )
+    __table_args__ = tenant_args(one_of("actor_kind", ACTOR_KINDS), Index(None, "company_id", "at", "id"))
 
     at: Mapped[datetime]
     actor_kind: Mapped[str]

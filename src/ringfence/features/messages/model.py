@@ -98,9 +98,7 @@ class WebhookEvent(TenantTable, Base):
     """Intake: every genuine webhook, once. `dedupe_key` is made of Twilio's own facts (SID, status, code)."""
 
     __tablename__ = "webhook_events"
-    __table_args__ = tenant_args(
-        UniqueConstraint("company_id", "dedupe_key"), Index(None, "company_id", "received_at")
-    )
+    __table_args__ = tenant_args(UniqueConstraint("company_id", "dedupe_key"), Index(None, "company_id", "received_at"))
 
     kind: Mapped[str]
     dedupe_key: Mapped[str]
@@ -113,9 +111,7 @@ class IdempotencyKey(CompanyColumn, Base):
     """The first answer to a request that carried an Idempotency-Key, kept for 24 hours."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = tenant_args(
-        Index(None, "company_id", "created_at")
-    )
+    __table_args__ = tenant_args(Index(None, "company_id", "created_at"))
 
     key: Mapped[str] = mapped_column(primary_key=True)
     request_hash: Mapped[bytes]

@@ -24,7 +24,8 @@ RANKS = {
 STATUSES = tuple(RANKS)
 FINAL = frozenset(status for status, rank in RANKS.items() if rank >= 40)
 
-# Twilio's words → ours (Twilio docs: message status values). `accepted`, `queued` and `scheduled` there all mean: Twilio has it.
+# Twilio's words → ours (Twilio docs: message status values). `accepted`, `queued` and `scheduled` there all
+# mean that Twilio has it.
 FROM_TWILIO = {
     "accepted": "sending",
     "scheduled": "sending",

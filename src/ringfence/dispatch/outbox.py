@@ -1,0 +1,87 @@
+"""The engine's face to the rooms above: put a text into the outbox, take it out again.
+
+All of it happens in the caller's transaction: a text and its outbox row are committed together or not at all.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from ringfence.kit.clock import utc_now
+from ringfence.tenancy.sessions import TenantSession
+from ringfence.tenancy.statements import register
+
+_INSERT = register(
+    "dispatch.enqueue",
+    """
+    INSERT INTO outbox (company_id, message_id, sender_id, priority, segments, state, due_at, attempt, created_at)
+    VALUES (:company_id, :message_id, :sender_id, :priority, :segments, 'ready', :due_at, 0, :now)
+    """,
+)
+# Last in the transaction: it serialises the senders of one lane until the commit. The lock is what makes sure that
+# the dispatcher, which locks the lane before it reads the outbox, never misses a row that is about to be committed.
+_WAKE = register(
+    "dispatch.wake_lane",
+    """
+    INSERT INTO lane AS l (company_id, sender_id, next_due, segments_per_second)
+    VALUES (:company_id, :sender_id, :due_at, :rate)
+    ON CONFLICT (company_id, sender_id) DO UPDATE
+    SET next_due = LEAST(l.next_due, excluded.next_due), segments_per_second = excluded.segments_per_second
+    """,
+)
+_CANCEL = register(
+    "dispatch.cancel",
+    """
+    DELETE FROM outbox WHERE company_id = :company_id AND message_id = :message_id AND state = 'ready'
+    RETURNING message_id
+    """,
+)
+_SETTLE = register(
+    "dispatch.settle",
+    "DELETE FROM outbox WHERE company_id = :company_id AND message_id = ANY(:message_ids)",
+)
+
+
+async def enqueue(
+    session: TenantSession,
+    *,
+    message_id: UUID,
+    sender_id: UUID,
+    priority: int,
+    segments: int,
+    due_at: datetime,
+    segments_per_second: Decimal,
+) -> None:
+    """Put a text into the outbox; call it last in the transaction.
+
+    `priority` is lower for what goes first: 0 reply, 1 transactional, 2 scheduled, 3 bulk. `segments` is what the text
+    costs of the sender's rate. `due_at` (aware, UTC) is the earliest instant it may be sent.
+    """
+    company_id = session.company_id
+    await session.execute(
+        _INSERT,
+        {
+            "company_id": company_id,
+            "message_id": message_id,
+            "sender_id": sender_id,
+            "priority": priority,
+            "segments": max(segments, 1),
+            "due_at": due_at,
+            "now": utc_now(),
+        },
+    )
+    await session.execute(
+        _WAKE,
+        {"company_id": company_id, "sender_id": sender_id, "due_at": due_at, "rate": segments_per_second},
+    )
+
+
+async def cancel(session: TenantSession, message_id: UUID) -> bool:
+    """Take a text out before it is sent. False when it is under way, settled or unknown here."""
+    taken = await session.execute(_CANCEL, {"company_id": session.company_id, "message_id": message_id})
+    return taken.first() is not None
+
+
+async def settle(session: TenantSession, message_ids: list[UUID]) -> None:
+    """Take texts out whose outcome is known (a callback adopted them); whatever state their rows are in."""
+    await session.execute(_SETTLE, {"company_id": session.company_id, "message_ids": message_ids})
