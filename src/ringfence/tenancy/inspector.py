@@ -74,10 +74,6 @@ class Inspection:
                 self._conditions(_conjuncts(element.whereclause))
                 if isinstance(element, Update):
                     self._refuse_moves(element)
-            elif isinstance(element, Join) and not element.isouter and not element.full:
-                self._conditions(_conjuncts(element.onclause))
-            elif isinstance(element, Join) and not element.full:
-                self._outer_join(cast("Join[Any]", element))
         self._spread()
         missing = sorted({_name(table) for table in self.touched if table not in self.bound})
         if missing:
@@ -86,6 +82,18 @@ class Inspection:
     def _touch(self, froms: Iterable[FromClause]) -> None:
         for source in froms:
             self.touched.extend(table for table in _leaves(source) if _is_fenced(table))
+            self._joins(source)
+
+    def _joins(self, source: FromClause) -> None:
+        if not isinstance(source, Join):
+            return
+        join = cast("Join[Any]", source)
+        self._joins(join.left)
+        self._joins(join.right)
+        if join.isouter and not join.full:
+            self._outer_join(join)
+        elif not join.full:
+            self._conditions(_conjuncts(join.onclause))
 
     def _outer_join(self, join: "Join[Any]") -> None:
         """A left join's ON binds the optional side only: the other side's rows come back regardless."""

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from ringfence.errors import ForbiddenError
 from ringfence.tenancy.sessions import PlatformSession, Tenancy, TenantSession
+from ringfence.web.services import service
 
 
 class Level(IntEnum):
@@ -59,11 +60,6 @@ class PlatformCaller:
 Authenticate = Callable[[Request], Awaitable[Caller | PlatformCaller]]
 
 
-def tenancy_of(request: Request) -> Tenancy:
-    """The server's Tenancy, put into the application's state by the API door."""
-    return request.app.state.tenancy
-
-
 async def any_caller(request: Request) -> Caller | PlatformCaller:
     """Whoever the credential names. Raises UnauthenticatedError."""
     authenticate: Authenticate = request.app.state.authenticate
@@ -96,12 +92,12 @@ SuperAdmin = Annotated[PlatformCaller, Depends(_platform_caller)]
 
 
 async def _tenant_session(request: Request, caller: Reader) -> AsyncIterator[TenantSession]:
-    async with tenancy_of(request).tenant(caller.company_id) as session:
+    async with service(request, Tenancy).tenant(caller.company_id) as session:
         yield session
 
 
 async def _platform_session(request: Request, _caller: SuperAdmin) -> AsyncIterator[PlatformSession]:
-    async with tenancy_of(request).platform() as session:
+    async with service(request, Tenancy).platform() as session:
         yield session
 
 

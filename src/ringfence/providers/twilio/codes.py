@@ -217,9 +217,9 @@ _KNOWN: Final[dict[Scope, dict[Retry, dict[int, tuple[str, str]]]]] = {
     Scope.SETUP: {
         Retry.NEVER: {
             11200: ("Twilio could not deliver an event here: the answer was wrong or too slow.", "See the log."),
-            11205: ("Twilio could not connect to this server.", "Check PUBLIC_URL and the firewall."),
-            11210: ("Twilio could not find this server's address.", "Check PUBLIC_URL and its DNS entry."),
-            11215: ("Twilio was redirected too often.", "PUBLIC_URL must answer without redirects."),
+            11205: ("Twilio could not connect to this server.", "Check RINGFENCE_PUBLIC_URL and the firewall."),
+            11210: ("Twilio could not find this server's address.", "Check RINGFENCE_PUBLIC_URL and its DNS entry."),
+            11215: ("Twilio was redirected too often.", "RINGFENCE_PUBLIC_URL must answer without redirects."),
             11220: ("Twilio could not agree on encryption with this server.", "Check the TLS certificate."),
             11235: ("Twilio does not trust this server's certificate.", "Check the TLS certificate."),
             11237: ("Twilio does not trust this server's certificate.", "Send its whole certificate chain."),
@@ -229,7 +229,7 @@ _KNOWN: Final[dict[Scope, dict[Retry, dict[int, tuple[str, str]]]]] = {
             21220: ("The call has already ended.", ""),
             21609: (
                 "Twilio refuses the address for delivery reports.",
-                "Set PUBLIC_URL to an address Twilio can reach.",
+                "Set RINGFENCE_PUBLIC_URL to an address Twilio can reach.",
             ),
             21624: ("The text's period of validity is not allowed.", ""),
             21664: ("The fallback sender is not allowed here.", ""),

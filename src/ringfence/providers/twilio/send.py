@@ -1,0 +1,254 @@
+"""The hot path: one POST to create a message, one outcome, no second try.
+
+aiohttp because it is five times cheaper than a request through `requests` and does not collapse at a hundred
+requests at once; never through the SDK, whose retries would post a text twice. aiohttp itself repeats only
+idempotent methods on a stale connection, never a POST.
+"""
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
+from typing import Any, Final, cast
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from yarl import URL
+
+from ringfence.kit.clock import utc_now
+from ringfence.providers.twilio.outcome import (
+    Accepted,
+    NotProcessed,
+    Outcome,
+    Refused,
+    SenderPaused,
+    Unknown,
+)
+
+CONCURRENCY_LIMIT_CODE: Final = 20429
+
+_MESSAGE_SID: Final = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
+_LARGEST_ANSWER_BYTES: Final = 256 * 1024  # a message is about 2 KB
+_LONGEST_CONNECT_SECONDS: Final = 10.0
+_LONGEST_RETRY_AFTER_SECONDS: Final = 86_400.0
+# Shorter than the idle limits of usual load balancers: a connection they have closed is one more unknown.
+_KEEPALIVE_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """One text. Numbers are E.164; `auth_user` is the account SID or an API key's SID.
+
+    `status_callback` is the whole URL for delivery reports; `validity_seconds` (1 to 36000) is how long Twilio
+    may keep the text in its own queue.
+    """
+
+    account_sid: str
+    auth_user: str
+    auth_secret: str = field(repr=False)
+    to: str = field(repr=False)
+    from_number: str = field(repr=False)
+    body: str = field(repr=False)
+    media_urls: tuple[str, ...] = field(default=(), repr=False)
+    status_callback: str | None = field(default=None, repr=False)
+    validity_seconds: int | None = None
+
+
+class SendClient:
+    """A pool of connections to one Twilio (or emulator). `start()` and `close()` in the same event loop.
+
+    `timeout_seconds` bounds a whole request, waiting for a free connection included; Twilio is known to answer
+    after as much as 26 seconds, and every answer not waited for is an unknown.
+    """
+
+    def __init__(self, base_url: str, *, timeout_seconds: float = 30.0, max_connections: int = 256) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._max_connections = max_connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Open the pool; connections are made as they are needed. Starting twice changes nothing."""
+        if self._session is not None:
+            return
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(_note_connection_ready)
+        trace.on_connection_reuseconn.append(_note_connection_ready)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._max_connections, limit_per_host=0, keepalive_timeout=_KEEPALIVE_SECONDS
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),  # a cookie would tie one company's requests to another's
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=min(_LONGEST_CONNECT_SECONDS, self._timeout_seconds)
+            ),
+            trace_configs=[trace],
+            trust_env=False,  # a proxy or .netrc found by chance must not see or change these requests
+        )
+
+    async def close(self) -> None:
+        """Close the pool. Requests still under way end as `Unknown("reset")`."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, request: SendRequest) -> Outcome:
+        """POST one text and say what became of it; every failure is an outcome, none is an exception.
+
+        Cancelling is the one exception: CancelledError goes on to the caller, who must treat the text as
+        unknown. Raises RuntimeError outside `start()` and `close()`.
+        """
+        if self._session is None:
+            raise RuntimeError("the send client is not started")
+        sending = _Sending()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._session.post(
+                    URL(self._base_url + _messages_path(request.account_sid), encoded=True),
+                    data=_form(request),
+                    headers=_headers(request),
+                    allow_redirects=False,
+                    trace_request_ctx=sending,
+                )
+                try:
+                    body = await _read_capped(response)
+                finally:
+                    response.release()
+        except (aiohttp.ClientError, OSError) as error:
+            return _outcome_of_failure(error, sending)
+        return _outcome_of_answer(request.account_sid, response.status, response.headers, body)
+
+
+@dataclass(slots=True)
+class _Sending:
+    """Whether a connection was handed to the request: until then not one byte of it can have been written."""
+
+    connection_ready: bool = False
+
+
+async def _note_connection_ready(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    cast("_Sending", context.trace_request_ctx).connection_ready = True
+
+
+def _messages_path(account_sid: str) -> str:
+    return f"/2010-04-01/Accounts/{quote(account_sid, safe='')}/Messages.json"
+
+
+def _form(request: SendRequest) -> bytes:
+    fields = [("To", request.to), ("From", request.from_number)]
+    if request.body or not request.media_urls:
+        fields.append(("Body", request.body))
+    fields += [("MediaUrl", url) for url in request.media_urls]
+    if request.status_callback is not None:
+        fields.append(("StatusCallback", request.status_callback))
+    if request.validity_seconds is not None:
+        fields.append(("ValidityPeriod", str(request.validity_seconds)))
+    return urlencode(fields).encode("ascii")
+
+
+def _headers(request: SendRequest) -> dict[str, str]:
+    credentials = base64.b64encode(f"{request.auth_user}:{request.auth_secret}".encode()).decode("ascii")
+    return {
+        "Authorization": f"Basic {credentials}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "ringfence",
+    }
+
+
+async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body, or nothing of one that is longer than any true answer."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > _LARGEST_ANSWER_BYTES:
+            return b""
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _outcome_of_failure(error: aiohttp.ClientError | OSError, sending: _Sending) -> Outcome:
+    """Classify by fact, not by kind of error: was there a connection to write to?"""
+    if not sending.connection_ready:
+        return NotProcessed("not_sent")
+    return Unknown("timeout" if isinstance(error, TimeoutError) else "reset")
+
+
+def _outcome_of_answer(account_sid: str, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+    request_id = headers.get("Twilio-Request-Id")
+    if status >= 500:
+        return Unknown("server_error", status, request_id)
+    if status == 429:
+        return _outcome_of_429(headers, body)
+    if 400 <= status < 500:
+        code = _code(body)
+        return Unknown("bad_body", status, request_id) if code is None else Refused(code, status, request_id)
+    if status != 201:
+        return Unknown("bad_status", status, request_id)
+    message = _json_object(body)
+    sid = message.get("sid")
+    if not isinstance(sid, str) or not _MESSAGE_SID.fullmatch(sid):
+        return Unknown("bad_body", status, request_id)
+    if message.get("account_sid", account_sid) != account_sid:
+        return Unknown("bad_body", status, request_id)
+    return Accepted(
+        sid=sid,
+        status=str(message.get("status", "")),
+        num_segments=_whole_number(message.get("num_segments")),
+        concurrent_requests=_whole_number(headers.get("Twilio-Concurrent-Requests")),
+        request_id=request_id,
+    )
+
+
+def _outcome_of_429(headers: Mapping[str, str], body: bytes) -> Outcome:
+    """Twilio's rule: a request answered with 429 was never processed."""
+    code, retry_after = _code(body), _retry_after(headers.get("Retry-After"))
+    if code == CONCURRENCY_LIMIT_CODE:
+        return NotProcessed("concurrency", retry_after, _whole_number(headers.get("Twilio-Concurrent-Requests")))
+    return SenderPaused(code, retry_after)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object; empty for anything else."""
+    try:
+        parsed: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+
+
+def _code(body: bytes) -> int | None:
+    code = _json_object(body).get("code")
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
+
+
+def _whole_number(value: object) -> int | None:
+    """A count that Twilio writes as a number or as a string of digits; None for anything else."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from either form of the header (RFC 9110, 10.2.3), between 0 and a day."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:10]), _LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    wait = (_aware(moment) - utc_now()).total_seconds()
+    return min(max(wait, 0.0), _LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
