@@ -58,7 +58,7 @@ class Accounts:
         seed = AccountSeed(friendly_name=name, owner_account_sid=account.sid)
         return answer(account_json(self._exchange.world.add_account(seed)), 201)
 
-    async def fetch(self, request: web.Request, account: Account) -> web.StreamResponse:  # noqa: ARG002 - a handler
+    async def fetch(self, request: web.Request, account: Account) -> web.StreamResponse:
         """One account."""
         return answer(account_json(account))
 

@@ -58,6 +58,11 @@ class Behaviour:
         for name, value in read.items():
             setattr(self, name, value)
 
+    def become(self, other: "Behaviour") -> None:
+        """Take over every setting of another one."""
+        for item in fields(self):
+            setattr(self, item.name, getattr(other, item.name))
+
 
 def _count(name: str, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:

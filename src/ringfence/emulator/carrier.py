@@ -7,7 +7,7 @@ from decimal import Decimal
 from ringfence.emulator import addresses
 from ringfence.emulator.exchange import Exchange
 from ringfence.emulator.renders import API_VERSION
-from ringfence.emulator.webhooks import Delivery, Webhook, WebhookSender
+from ringfence.emulator.webhooks import Webhook, WebhookSender
 from ringfence.emulator.world import Message, Outcome
 from ringfence.kit.clock import utc_now
 
@@ -134,14 +134,12 @@ class Carrier:
         delay = exchange.behaviour.callback_delay.draw(exchange.rng)
         if fault == "callback_late":
             delay += message.callback_fault_seconds
-        done = None
-        if fault == "callback_reorder" and message.final and message.date_sent is not None:
+        late = None
+        if fault == "callback_reorder" and message.final and message.date_sent is not None and status != "sent":
             late = self._webhook(message, "sent")
-
-            def done(_: Delivery) -> None:
-                self._sender.post(late)
-
-        exchange.timeline.after(delay, lambda: self._sender.post(webhook, done))
+        exchange.timeline.after(
+            delay, lambda: self._sender.post(webhook, lambda _: self._sender.post(late) if late else None)
+        )
         if fault == "callback_duplicate":
             again = self._webhook(message, status)
             exchange.timeline.after(delay, lambda: self._sender.post(webhook))

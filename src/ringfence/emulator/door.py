@@ -25,6 +25,17 @@ Handler = Callable[[web.Request, Account], Awaitable[web.StreamResponse]]
 _REFUSALS = {"401": 20003, "404": 20404, "429": 20429, "500": 20500, "503": 20503, "504": 20503, "63038": 63038}
 
 
+_BROKEN_ANSWERS: dict[str, Callable[[bytes], web.Response]] = {
+    "500_after_accept": lambda _: refusal(TwilioError(20500)),
+    "503_after_accept": lambda _: refusal(TwilioError(20503)),
+    "502_html_after_accept": lambda _: bad_gateway(),
+    "empty_201": lambda _: web.Response(status=201, content_type="application/json"),
+    "truncated_201": lambda body: web.Response(
+        body=body[: len(body) // 2], status=201, content_type="application/json"
+    ),
+}
+
+
 class Door:
     """Answers requests for one exchange."""
 
@@ -55,7 +66,7 @@ class Door:
             caller, account = self._accounts(request)
             account.in_flight += 1
             busy = account.in_flight
-            self._check_open(caller, account, suspended_ok=suspended_ok)
+            self._check_open(caller, account, readable=suspended_ok and request.method == "GET")
             response = await work(account)
         except TwilioError as error:
             busy = account.in_flight if account else 1
@@ -102,27 +113,16 @@ class Door:
         """Let a request fault act on the answer to something that has been done; `sound` if none does."""
         if fault is None or fault.kind not in AFTER_ACCEPT:
             return sound
-        match fault.kind:
-            case "500_after_accept":
-                raise TwilioError(20500)
-            case "503_after_accept":
-                raise TwilioError(20503)
-            case "502_html_after_accept":
-                return bad_gateway()
-            case "empty_201":
-                return web.Response(status=201, content_type="application/json")
-            case "truncated_201":
-                body = sound.body if isinstance(sound.body, bytes) else b""
-                half = body[: len(body) // 2]
-                return web.Response(body=half, status=201, content_type="application/json")
-            case "slow_after_accept":
-                await self._exchange.pause(fault.delay_seconds or SLOW_SECONDS)
-                return sound
-            case "hang_after_accept":
-                await self._exchange.pause(fault.delay_seconds or HANG_SECONDS)
-                return reset(request)
-            case _:
-                return reset(request)
+        kind = fault.kind
+        if kind == "slow_after_accept":
+            await self._exchange.pause(fault.delay_seconds or SLOW_SECONDS)
+            return sound
+        if kind == "hang_after_accept":
+            await self._exchange.pause(fault.delay_seconds or HANG_SECONDS)
+        if kind in _BROKEN_ANSWERS:
+            body = sound.body if isinstance(sound.body, bytes) else b""
+            return _BROKEN_ANSWERS[kind](body)
+        return reset(request)
 
     def _latency(self) -> float:
         return self._exchange.behaviour.latency.draw(self._exchange.rng)
@@ -140,8 +140,9 @@ class Door:
             raise TwilioError(20003)
         return caller, account
 
-    def _check_open(self, caller: Account, account: Account, *, suspended_ok: bool) -> None:
-        if not suspended_ok and not (caller.status == account.status == "active"):
+    def _check_open(self, caller: Account, account: Account, *, readable: bool) -> None:
+        # A suspended account may be read, and its active parent may change it; nothing else is open.
+        if not readable and caller.status != "active":
             raise TwilioError(20005)
         limit = self._exchange.behaviour.concurrency_limit
         if limit and account.in_flight > limit:

@@ -91,12 +91,12 @@ class Inbound:
         if not url:
             return told
         method = settings.get("sms_method", "POST")
-        error = await self._ask(number, message, "inbound", url, method, parameters, told)
+        error = await self._ask(number, message, told, parameters, kind="inbound", url=url, method=method)
         fallback = settings.get("sms_fallback_url", "")
         if error is not None and fallback:
             parameters |= {"ErrorCode": str(error), "ErrorUrl": url}
             method = settings.get("sms_fallback_method", "POST")
-            await self._ask(number, message, "inbound-fallback", fallback, method, parameters, told)
+            await self._ask(number, message, told, parameters, kind="inbound-fallback", url=fallback, method=method)
         return told
 
     def _hand_over(self, message: Message) -> None:
@@ -116,11 +116,12 @@ class Inbound:
         self,
         number: Number,
         message: Message,
+        told: Answered,
+        parameters: dict[str, str],
+        *,
         kind: str,
         url: str,
         method: str,
-        parameters: dict[str, str],
-        told: Answered,
     ) -> int | None:
         """Ask one address and do what its TwiML says; the error code if that was not possible."""
         for _ in range(_MAX_REDIRECTS + 1):
@@ -151,7 +152,7 @@ class Inbound:
             if recipient is None or (callback and not usable_callback(callback)):
                 continue
             media = [urljoin(url, item) for item in reply.media_urls]
-            sent = self._outbound.reply(account, sender, recipient, reply.body, media, callback)
+            sent = self._outbound.reply(account, sender, recipient, reply.body, media_urls=media, callback=callback)
             if sent is not None:
                 told.replies.append(sent.sid)
 

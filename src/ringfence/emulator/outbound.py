@@ -75,9 +75,9 @@ class Outbound:
         sender: str,
         recipient: str,
         body: str,
+        *,
         media_urls: list[str] | None = None,
         callback: str = "",
-        *,
         despite_opt_out: bool = False,
     ) -> Message | None:
         """Send an `outbound-reply` (TwiML, or Twilio's own answer to a keyword); None if the pair is blocked."""

@@ -10,7 +10,7 @@ from ringfence.tenancy.sessions import Tenancy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Base of all jobs: subclasses are frozen dataclasses with a `kind`; fields are ids or plain values, never content."""
+    """Base of all jobs: frozen dataclasses with a `kind`; fields are ids or plain values, never content."""
 
     kind: ClassVar[str]
 

@@ -20,6 +20,7 @@ from tests.integration.db.embedded_support import (
     kill_postmaster,
     postmaster_pid,
     server_processes,
+    wait_until,
 )
 
 
@@ -62,9 +63,12 @@ def test_a_killed_server_starts_again_with_its_data(place: Path) -> None:
     do(server.admin_url, "CREATE TABLE kept AS SELECT 7 AS value")
     with psycopg.connect(server.admin_url) as busy, ThreadPoolExecutor() as threads:
         # A backend that computes does not notice that its postmaster is gone.
-        busy.execute("SELECT 1")
-        endless = threads.submit(busy.execute, "SELECT count(*) FROM generate_series(1, 10::bigint ^ 12)")
+        endless = threads.submit(
+            busy.execute, "SELECT count(*) FROM (SELECT generate_series(1, 1000000000000)) AS numbers"
+        )
         orphan = psutil.Process(busy.info.backend_pid)
+        computing = f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {orphan.pid}"
+        wait_until(lambda: ask(server.admin_url, computing) is True)
         kill_postmaster(folder)
         assert orphan.is_running()
 
@@ -96,11 +100,12 @@ def test_a_pid_file_that_names_an_unrelated_process(crashed: Path, bystander: ps
     assert bystander.status() == psutil.STATUS_SLEEPING
 
 
-@pytest.mark.parametrize("text", ["", "garbage\n", "99999999999999999999\n"])
-def test_a_damaged_pid_file(crashed: Path, text: str) -> None:
-    (crashed / "cluster" / "postmaster.pid").write_text(text)
-    with EmbeddedPostgres(crashed, settings=FAST) as server:
-        assert ask(server.admin_url, "SELECT value FROM kept") == 7
+def test_a_damaged_pid_file(crashed: Path) -> None:
+    server = EmbeddedPostgres(crashed, settings=FAST)
+    for text in ("", "garbage\n", "99999999999999999999\n", "-1\n"):
+        (crashed / "cluster" / "postmaster.pid").write_text(text)
+        with server:
+            assert ask(server.admin_url, "SELECT value FROM kept") == 7
 
 
 def test_a_copied_folder_is_not_taken_for_its_original(place: Path) -> None:
@@ -119,8 +124,7 @@ def test_an_interrupted_first_start_is_begun_again(place: Path) -> None:
     folder = place / "data"
     with Supervisor(folder) as supervisor:
         # Whatever it has got to, this is the middle of it.
-        while not list(folder.glob("cluster.new-*")):
-            pass
+        wait_until(lambda: any(folder.glob("cluster.new-*")))
         supervisor.kill()
     assert not (folder / "cluster").exists()
     with EmbeddedPostgres(folder, settings=FAST) as server:

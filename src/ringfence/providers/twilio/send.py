@@ -21,6 +21,7 @@ import aiohttp
 from yarl import URL
 
 from ringfence.kit.clock import utc_now
+from ringfence.providers.twilio.api_url import checked_base_url
 from ringfence.providers.twilio.outcome import (
     Accepted,
     NotProcessed,
@@ -63,11 +64,12 @@ class SendClient:
     """A pool of connections to one Twilio (or emulator). `start()` and `close()` in the same event loop.
 
     `timeout_seconds` bounds a whole request, waiting for a free connection included; Twilio is known to answer
-    after as much as 26 seconds, and every answer not waited for is an unknown.
+    after as much as 26 seconds, and every answer not waited for is an unknown. Raises ValueError for a base URL
+    that is not http(s) with a host.
     """
 
     def __init__(self, base_url: str, *, timeout_seconds: float = 30.0, max_connections: int = 256) -> None:
-        self._base_url = base_url.rstrip("/")
+        self._base_url = checked_base_url(base_url)
         self._timeout_seconds = timeout_seconds
         self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
@@ -148,7 +150,8 @@ def _form(request: SendRequest) -> bytes:
         fields.append(("StatusCallback", request.status_callback))
     if request.validity_seconds is not None:
         fields.append(("ValidityPeriod", str(request.validity_seconds)))
-    return urlencode(fields).encode("ascii")
+    # Half a surrogate pair cannot be sent or stored; a question mark is what any encoder makes of it.
+    return urlencode(fields, errors="replace").encode("ascii")
 
 
 def _headers(request: SendRequest) -> dict[str, str]:
@@ -194,12 +197,11 @@ def _outcome_of_answer(account_sid: str, status: int, headers: Mapping[str, str]
         return Unknown("bad_status", status, request_id)
     message = _json_object(body)
     sid = message.get("sid")
-    if not isinstance(sid, str) or not _MESSAGE_SID.fullmatch(sid):
-        return Unknown("bad_body", status, request_id)
-    if message.get("account_sid", account_sid) != account_sid:
+    named = isinstance(sid, str) and _MESSAGE_SID.fullmatch(sid)
+    if not named or message.get("account_sid", account_sid) != account_sid:
         return Unknown("bad_body", status, request_id)
     return Accepted(
-        sid=sid,
+        sid=named.group(),
         status=str(message.get("status", "")),
         num_segments=_whole_number(message.get("num_segments")),
         concurrent_requests=_whole_number(headers.get("Twilio-Concurrent-Requests")),
