@@ -66,7 +66,7 @@ class Door:
             caller, account = self._accounts(request)
             account.in_flight += 1
             busy = account.in_flight
-            self._check_open(caller, account, readable=suspended_ok and request.method == "GET")
+            self._check_open(request, caller, account, suspended_ok=suspended_ok)
             response = await work(account)
         except TwilioError as error:
             busy = account.in_flight if account else 1
@@ -83,8 +83,15 @@ class Door:
         return response
 
     async def unknown_path(self, request: web.Request) -> web.StreamResponse:
-        """404 with code 20404 for everything the emulator does not have."""
-        return refusal(TwilioError(20404, f"The requested resource {request.path} was not found"))
+        """404 with code 20404 for everything the emulator does not have; credentials are looked at first."""
+        missing = TwilioError(20404, f"The requested resource {request.path} was not found")
+        if not request.path.startswith("/2010-04-01/"):
+            return refusal(missing)
+
+        async def work(_: Account) -> web.StreamResponse:
+            raise missing
+
+        return await self.answer(request, work)
 
     async def interfere(self, fault: Fault | None, request: web.Request) -> web.StreamResponse | None:
         """Let a request fault act before anything is decided; None means: go on as usual.
@@ -140,9 +147,11 @@ class Door:
             raise TwilioError(20003)
         return caller, account
 
-    def _check_open(self, caller: Account, account: Account, *, readable: bool) -> None:
-        # A suspended account may be read, and its active parent may change it; nothing else is open.
-        if not readable and caller.status != "active":
+    def _check_open(self, request: web.Request, caller: Account, account: Account, *, suspended_ok: bool) -> None:
+        # What may be done to a suspended account: reading it, and changing it with an active parent's credentials.
+        if caller.status != "active" and not (suspended_ok and request.method == "GET"):
+            raise TwilioError(20005)
+        if account.status != "active" and not suspended_ok:
             raise TwilioError(20005)
         limit = self._exchange.behaviour.concurrency_limit
         if limit and account.in_flight > limit:
