@@ -115,7 +115,8 @@ class EmbeddedPostgres:
             password = embedded_cluster.ensure_initialised(folder, binaries, self._settings)
             postmaster = embedded_cluster.bring_up(folder, binaries, self._settings)
             embedded_cluster.verify(folder, postmaster, password)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, embedded_cluster.AdministratorRefusedError):
+            # Other errors leave no server, or one that is still recovering and goes on with that.
             if membership.is_last():
                 embedded_cluster.shut_down(folder, binaries)
             membership.leave()

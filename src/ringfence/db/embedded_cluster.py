@@ -40,6 +40,10 @@ _PROBLEM = re.compile(r"FATAL|PANIC|error:|could not |invalid value|unrecognized
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d .*?\[\d+\] ")
 
 
+class AdministratorRefusedError(EmbeddedPostgresError):
+    """The server runs, but its administrator cannot log in with the stored password."""
+
+
 def ensure_initialised(folder: DataFolder, binaries: Binaries, settings: Mapping[str, str]) -> str:
     """Make the cluster unless it is there; the superuser's password. Raises for another major version.
 
@@ -87,7 +91,10 @@ def bring_up(folder: DataFolder, binaries: Binaries, settings: Mapping[str, str]
 
 
 def verify(folder: DataFolder, postmaster: Postmaster, password: str) -> None:
-    """Log in once: this port leads to this cluster and the password is right."""
+    """Log in once: this port leads to this cluster and the password is right.
+
+    Raises AdministratorRefusedError.
+    """
     try:
         with psycopg.connect(
             host=HOST,
@@ -99,7 +106,7 @@ def verify(folder: DataFolder, postmaster: Postmaster, password: str) -> None:
         ) as connection:
             connection.execute("SELECT 1")
     except psycopg.Error as error:
-        raise EmbeddedPostgresError(
+        raise AdministratorRefusedError(
             f"{folder.path}: the server on port {postmaster.port} refuses its administrator:"
             f" {_problem(str(error))}; see {folder.log} and {folder.password_file}"
         ) from None

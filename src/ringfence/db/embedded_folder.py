@@ -193,7 +193,7 @@ class Membership:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        # Exclusive holders exist only under the mutex, which the caller has: this never waits.
+        # An exclusive holder took it under the mutex, which the caller has now, and is about to leave.
         fcntl.flock(descriptor, fcntl.LOCK_SH)
 
     def is_last(self) -> bool:
