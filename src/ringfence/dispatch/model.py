@@ -97,6 +97,7 @@ class Lane(Base):
     sender_id: Mapped[UUID] = mapped_column(primary_key=True)
     next_due: Mapped[datetime]
     segments_per_second: Mapped[Decimal] = mapped_column(Numeric(8, 3))
+    paused_until: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class DispatcherLease(Base):

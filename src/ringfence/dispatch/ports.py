@@ -89,6 +89,10 @@ class Texts(Protocol):
         """Ask the gate again for claimed texts and load what Twilio is to be told. A STOP in between wins."""
         ...
 
+    async def load(self, session: TenantSession, message_ids: Sequence[UUID]) -> Mapping[UUID, Text]:
+        """What Twilio was told, without asking the gate: to recognise a text in Twilio's list."""
+        ...
+
     async def refuse(self, session: TenantSession, refusals: Mapping[UUID, Refuse]) -> None:
         """Record texts that the gate refused at the last moment: status `refused`, reason, timeline."""
         ...

@@ -43,8 +43,8 @@ DIRECTORY = {
     "directory_connections": (("company_id", "twilio_settings_id"), ()),
     "directory_numbers": (("company_id", "phone_number_id"), ("released_at",)),
     "lane": (
-        ("company_id", "sender_id", "next_due", "segments_per_second"),
-        ("next_due", "segments_per_second"),
+        ("company_id", "sender_id", "next_due", "segments_per_second", "paused_until"),
+        ("next_due", "segments_per_second", "paused_until"),
     ),
 }
 PLATFORM = ("platform_users", "platform_sessions", "login_failures", "dispatcher_lease")
@@ -238,6 +238,7 @@ def _create() -> None:
         sa.Column("sender_id", sa.Uuid(), nullable=False),
         sa.Column("next_due", sa.DateTime(timezone=True), nullable=False),
         sa.Column("segments_per_second", sa.Numeric(precision=8, scale=3), nullable=False),
+        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["company_id"], ["companies.id"], name=op.f("fk_lane_company_id")),
         sa.PrimaryKeyConstraint("company_id", "sender_id", name=op.f("pk_lane")),
         postgresql_with={"fillfactor": 50},

@@ -1,0 +1,168 @@
+"""The hot statements of the send engine. Each names one company, so that each also runs on one shard.
+
+Rows are locked in one order: lanes (by sender), then outbox rows.
+"""
+
+from sqlalchemy import text
+
+from ringfence.tenancy.statements import register
+
+# Which senders have work: the only look across companies, and it shows no content.
+DUE_LANES = text("""
+    SELECT company_id, sender_id, segments_per_second
+    FROM lane WHERE next_due <= now() AND (paused_until IS NULL OR paused_until <= now())
+    ORDER BY next_due LIMIT :most
+""")
+
+LOCK_LANES = register(
+    "dispatch.lock_lanes",
+    """
+    SELECT sender_id FROM lane WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[]))
+    ORDER BY sender_id FOR UPDATE
+    """,
+)
+
+# The lease and the intent are one commit: a row is `posting` only if its send_attempt stands beside it. Each priority
+# is one index range (company, sender, priority, due_at), so texts scheduled for later are never walked over.
+CLAIM = register(
+    "dispatch.claim",
+    """
+    WITH wanted AS (
+        SELECT * FROM unnest(CAST(:senders AS uuid[]), CAST(:budgets AS int[])) AS w(sender_id, budget)
+    ), candidate AS (
+        SELECT o.* FROM wanted w CROSS JOIN (VALUES (0), (1), (2), (3)) AS p(priority) CROSS JOIN LATERAL (
+            SELECT message_id, sender_id, priority, due_at, segments, w.budget FROM outbox
+            WHERE company_id = :company_id AND sender_id = w.sender_id AND priority = p.priority
+              AND state = 'ready' AND due_at <= now()
+            ORDER BY due_at, message_id LIMIT LEAST(w.budget, :most) FOR UPDATE SKIP LOCKED
+        ) o
+    ), ranked AS (
+        SELECT *, sum(segments) OVER (PARTITION BY sender_id ORDER BY priority, due_at, message_id) - segments AS before,
+               row_number() OVER (ORDER BY priority, due_at, message_id) AS position
+        FROM candidate
+    )
+    UPDATE outbox o SET state = 'posting', attempt = o.attempt + 1, fence = :fence,
+           due_at = clock_timestamp() + make_interval(secs => :presumed_dead)
+    FROM ranked r
+    WHERE o.company_id = :company_id AND o.message_id = r.message_id AND r.before < r.budget AND r.position <= :most
+      AND EXISTS (SELECT 1 FROM dispatcher_lease
+                  WHERE name = 'dispatcher' AND owner = :owner AND fence = :fence AND until > clock_timestamp())
+    RETURNING o.message_id, o.sender_id, o.attempt, o.segments
+    """,
+)
+INTEND = register(
+    "dispatch.intend",
+    """
+    INSERT INTO send_attempt (company_id, message_id, attempt, fence, started_at)
+    SELECT :company_id, i.message_id, i.attempt, :fence, clock_timestamp()
+    FROM unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[])) AS i(message_id, attempt)
+    """,
+)
+
+# When each lane is to be looked at next: its earliest row of any state, but not before its rate lets it send.
+# A lane without rows goes; a sender that is just committing one waits for our lock and makes the lane anew.
+NEXT_DUE = register(
+    "dispatch.next_due",
+    """
+    UPDATE lane l SET next_due = GREATEST(n.due_at, e.eligible_at)
+    FROM unnest(CAST(:senders AS uuid[]), CAST(:eligible AS timestamptz[])) AS e(sender_id, eligible_at)
+    CROSS JOIN LATERAL (
+        SELECT min(due_at) AS due_at FROM (
+            SELECT r.due_at FROM (VALUES (0), (1), (2), (3)) AS p(priority) CROSS JOIN LATERAL (
+                SELECT due_at FROM outbox WHERE company_id = :company_id AND sender_id = e.sender_id
+                  AND priority = p.priority AND state = 'ready' ORDER BY due_at LIMIT 1) r
+            UNION ALL
+            (SELECT due_at FROM outbox WHERE company_id = :company_id AND sender_id = e.sender_id
+               AND state <> 'ready' ORDER BY due_at LIMIT 1)
+        ) every
+    ) n
+    WHERE l.company_id = :company_id AND l.sender_id = e.sender_id AND n.due_at IS NOT NULL
+    RETURNING l.sender_id, l.next_due <= now() AS more
+    """,
+)
+DROP_EMPTY_LANES = register(
+    "dispatch.drop_empty_lanes",
+    """
+    DELETE FROM lane l WHERE l.company_id = :company_id AND l.sender_id = ANY(CAST(:senders AS uuid[]))
+      AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.company_id = :company_id AND o.sender_id = l.sender_id)
+    """,
+)
+
+# Outcomes. Attempt and fence say whose POST it was: a late answer of another attempt changes nothing.
+DONE = register(
+    "dispatch.done",
+    """
+    DELETE FROM outbox o USING unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[])) AS d(message_id, attempt)
+    WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt
+    """,
+)
+REQUEUE = register(
+    "dispatch.requeue",
+    """
+    UPDATE outbox o SET state = 'ready', due_at = d.due_at, unknown_until = NULL
+    FROM unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:due AS timestamptz[]))
+         AS d(message_id, attempt, due_at)
+    WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt AND o.fence = :fence
+      AND o.state <> 'ready'
+    RETURNING o.message_id, o.sender_id, o.due_at
+    """,
+)
+PARK = register(
+    "dispatch.park",
+    """
+    UPDATE outbox o SET state = 'unknown', due_at = now() + make_interval(secs => :look_after),
+           unknown_until = now() + make_interval(secs => :give_up_after)
+    FROM unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[])) AS d(message_id, attempt)
+    WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt AND o.state = 'posting'
+    RETURNING o.message_id, o.sender_id, o.due_at
+    """,
+)
+WAKE_LANES = register(
+    "dispatch.wake_lanes",
+    """
+    UPDATE lane l SET next_due = LEAST(l.next_due, w.due_at)
+    FROM (SELECT u.sender_id, min(u.due_at) AS due_at
+          FROM unnest(CAST(:senders AS uuid[]), CAST(:due AS timestamptz[])) AS u(sender_id, due_at)
+          GROUP BY u.sender_id) w
+    WHERE l.company_id = :company_id AND l.sender_id = w.sender_id
+    """,
+)
+PAUSE_LANE = register(
+    "dispatch.pause_lane",
+    """
+    UPDATE lane SET paused_until = GREATEST(COALESCE(paused_until, :until), :until)
+    WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[]))
+    """,
+)
+
+# Recovery. An intent whose process died is never resent: it becomes unknown, and is asked about.
+PRESUME_DEAD = register(
+    "dispatch.presume_dead",
+    """
+    UPDATE outbox SET state = 'unknown',
+           due_at = GREATEST(now(), due_at + make_interval(secs => :look_after - :presumed_dead)),
+           unknown_until = due_at + make_interval(secs => :give_up_after - :presumed_dead)
+    WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[])) AND state = 'posting'
+      AND due_at <= now()
+    RETURNING message_id, attempt
+    """,
+)
+UNKNOWN = register(
+    "dispatch.unknown",
+    """
+    SELECT o.message_id, o.sender_id, o.attempt, a.started_at, o.unknown_until <= now() AS give_up
+    FROM outbox o JOIN send_attempt a
+      ON a.company_id = :company_id AND a.message_id = o.message_id AND a.attempt = o.attempt
+    WHERE o.company_id = :company_id AND o.sender_id = ANY(CAST(:senders AS uuid[])) AND o.state = 'unknown'
+      AND o.due_at <= now()
+    ORDER BY o.due_at LIMIT :most
+    """,
+)
+LOOK_AGAIN = register(
+    "dispatch.look_again",
+    """
+    UPDATE outbox SET due_at = LEAST(now() + make_interval(secs => :look_after), GREATEST(unknown_until, now()))
+    WHERE company_id = :company_id AND message_id = ANY(CAST(:message_ids AS uuid[])) AND state = 'unknown'
+    RETURNING message_id, sender_id, due_at
+    """,
+)
