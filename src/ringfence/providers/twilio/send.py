@@ -6,21 +6,24 @@ idempotent methods on a stale connection, never a POST.
 """
 
 import asyncio
-import base64
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import quote, urlencode
 
 import aiohttp
 from yarl import URL
 
-from ringfence.kit.clock import utc_now
+from ringfence.providers.twilio.answers import (
+    basic_authorization,
+    error_code,
+    json_object,
+    read_capped,
+    retry_after_seconds,
+    whole_number,
+)
 from ringfence.providers.twilio.api_url import checked_base_url
 from ringfence.providers.twilio.outcome import (
     Accepted,
@@ -36,7 +39,6 @@ CONCURRENCY_LIMIT_CODE: Final = 20429
 _MESSAGE_SID: Final = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _LARGEST_ANSWER_BYTES: Final = 256 * 1024  # a message is about 2 KB
 _LONGEST_CONNECT_SECONDS: Final = 10.0
-_LONGEST_RETRY_AFTER_SECONDS: Final = 86_400.0
 # Shorter than the idle limits of usual load balancers: a connection they have closed is one more unknown.
 _KEEPALIVE_SECONDS: Final = 15.0
 
@@ -118,12 +120,12 @@ class SendClient:
                     trace_request_ctx=sending,
                 )
                 try:
-                    body = await _read_capped(response)
+                    body = await read_capped(response, _LARGEST_ANSWER_BYTES)
                 finally:
                     response.release()
         except (aiohttp.ClientError, OSError) as error:
             return _outcome_of_failure(error, sending)
-        return _outcome_of_answer(request.account_sid, response.status, response.headers, body)
+        return _outcome_of_answer(request.account_sid, response.status, response.headers, body or b"")
 
 
 @dataclass(slots=True)
@@ -155,26 +157,13 @@ def _form(request: SendRequest) -> bytes:
 
 
 def _headers(request: SendRequest) -> dict[str, str]:
-    credentials = base64.b64encode(f"{request.auth_user}:{request.auth_secret}".encode()).decode("ascii")
     return {
-        "Authorization": f"Basic {credentials}",
+        "Authorization": basic_authorization(request.auth_user, request.auth_secret),
         "Content-Type": "application/x-www-form-urlencoded",
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "User-Agent": "ringfence",
     }
-
-
-async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
-    """The whole body, or nothing of one that is longer than any true answer."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > _LARGEST_ANSWER_BYTES:
-            return b""
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _outcome_of_failure(error: aiohttp.ClientError | OSError, sending: _Sending) -> Outcome:
@@ -191,11 +180,11 @@ def _outcome_of_answer(account_sid: str, status: int, headers: Mapping[str, str]
     if status == 429:
         return _outcome_of_429(headers, body)
     if 400 <= status < 500:
-        code = _code(body)
+        code = error_code(body)
         return Unknown("bad_body", status, request_id) if code is None else Refused(code, status, request_id)
     if status != 201:
         return Unknown("bad_status", status, request_id)
-    message = _json_object(body)
+    message = json_object(body)
     sid = message.get("sid")
     named = isinstance(sid, str) and _MESSAGE_SID.fullmatch(sid)
     if not named or message.get("account_sid", account_sid) != account_sid:
@@ -203,54 +192,15 @@ def _outcome_of_answer(account_sid: str, status: int, headers: Mapping[str, str]
     return Accepted(
         sid=named.group(),
         status=str(message.get("status", "")),
-        num_segments=_whole_number(message.get("num_segments")),
-        concurrent_requests=_whole_number(headers.get("Twilio-Concurrent-Requests")),
+        num_segments=whole_number(message.get("num_segments")),
+        concurrent_requests=whole_number(headers.get("Twilio-Concurrent-Requests")),
         request_id=request_id,
     )
 
 
 def _outcome_of_429(headers: Mapping[str, str], body: bytes) -> Outcome:
     """Twilio's rule: a request answered with 429 was never processed."""
-    code, retry_after = _code(body), _retry_after(headers.get("Retry-After"))
+    code, retry_after = error_code(body), retry_after_seconds(headers.get("Retry-After"))
     if code == CONCURRENCY_LIMIT_CODE:
-        return NotProcessed("concurrency", retry_after, _whole_number(headers.get("Twilio-Concurrent-Requests")))
+        return NotProcessed("concurrency", retry_after, whole_number(headers.get("Twilio-Concurrent-Requests")))
     return SenderPaused(code, retry_after)
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object; empty for anything else."""
-    try:
-        parsed: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
-
-
-def _code(body: bytes) -> int | None:
-    code = _json_object(body).get("code")
-    return code if isinstance(code, int) and not isinstance(code, bool) else None
-
-
-def _whole_number(value: object) -> int | None:
-    """A count that Twilio writes as a number or as a string of digits; None for anything else."""
-    text = str(value)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from either form of the header (RFC 9110, 10.2.3), between 0 and a day."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:10]), _LONGEST_RETRY_AFTER_SECONDS)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    wait = (_aware(moment) - utc_now()).total_seconds()
-    return min(max(wait, 0.0), _LONGEST_RETRY_AFTER_SECONDS)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
