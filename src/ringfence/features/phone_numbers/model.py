@@ -37,7 +37,9 @@ class PhoneNumber(TenantTable, Base):
     account_sid: Mapped[str]
     twilio_sid: Mapped[str | None]
     phone_number: Mapped[str]
+    # What people see here; `twilio_name` is what Twilio calls it. They differ once somebody has renamed it here.
     friendly_name: Mapped[str]
+    twilio_name: Mapped[str | None] = mapped_column(default=None)
     country: Mapped[str | None]
     sms: Mapped[bool]
     mms: Mapped[bool]

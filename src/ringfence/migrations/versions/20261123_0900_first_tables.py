@@ -252,6 +252,7 @@ def _create() -> None:
         sa.Column("twilio_sid", sa.Text(), nullable=True),
         sa.Column("phone_number", sa.Text(), nullable=False),
         sa.Column("friendly_name", sa.Text(), nullable=False),
+        sa.Column("twilio_name", sa.Text(), nullable=True),
         sa.Column("country", sa.Text(), nullable=True),
         sa.Column("sms", sa.Boolean(), nullable=False),
         sa.Column("mms", sa.Boolean(), nullable=False),
