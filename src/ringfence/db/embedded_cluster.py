@@ -13,7 +13,12 @@ import psycopg
 from ringfence.db.embedded_binaries import Binaries
 from ringfence.db.embedded_error import EmbeddedPostgresError
 from ringfence.db.embedded_folder import DataFolder
-from ringfence.db.embedded_process import Postmaster, clear_remains, settled_postmaster
+from ringfence.db.embedded_process import (
+    Postmaster,
+    clear_remains,
+    live_postmaster,
+    settled_postmaster,
+)
 
 HOST = "127.0.0.1"
 ADMIN = "postgres"
@@ -115,7 +120,7 @@ def verify(folder: DataFolder, postmaster: Postmaster, password: str) -> None:
 def shut_down(folder: DataFolder, binaries: Binaries) -> None:
     """Stop the server of the folder: cleanly within a minute, else at once (it recovers at the next start)."""
     for mode in ("fast", "immediate"):
-        if settled_postmaster(folder) is None:
+        if live_postmaster(folder) is None:
             break
         with folder.reached() as (base, keep_open):
             stop = [binaries.program("pg_ctl"), "-D", f"{base}/{folder.cluster.name}", *_WAIT, "-m", mode, "stop"]

@@ -37,7 +37,7 @@ def settled_postmaster(folder: DataFolder) -> Postmaster | None:
     """
     deadline = monotonic_seconds() + READY_SECONDS
     while True:
-        found = _postmaster(folder)
+        found = live_postmaster(folder)
         if found is None or found.state == "ready":
             return found
         if monotonic_seconds() > deadline:
@@ -60,7 +60,8 @@ def clear_remains(folder: DataFolder) -> None:
         left.unlink(missing_ok=True)
 
 
-def _postmaster(folder: DataFolder) -> Postmaster | None:
+def live_postmaster(folder: DataFolder) -> Postmaster | None:
+    """The postmaster of the folder in whatever state, None if there is none."""
     text = folder.read(folder.cluster / "postmaster.pid") or ""
     lines = [line.strip() for line in text.splitlines()] + [""] * _PID_FILE_LINES
     if not lines[0].isdecimal():

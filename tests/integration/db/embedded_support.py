@@ -33,13 +33,13 @@ if file_limit is not None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, resource.RLIM_INFINITY))
 server = EmbeddedPostgres(pathlib.Path(data_dir), bin_dir=bin_dir and pathlib.Path(bin_dir), settings=settings)
 try:
-    server.start()
+    with server:
+        print(json.dumps({"url": server.admin_url, "port": server.port}), flush=True)
+        sys.stdin.read()
 except EmbeddedPostgresError as error:
     print(json.dumps({"error": str(error)}), flush=True)
-else:
-    print(json.dumps({"url": server.admin_url, "port": server.port}), flush=True)
-    sys.stdin.read()
-    server.stop()
+except KeyboardInterrupt:
+    pass
 """
 
 
@@ -89,15 +89,19 @@ class Supervisor:
         self._process.kill()
         self._process.wait()
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C, and wait for the end."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(DEADLINE_SECONDS)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        killed = self._process.poll() is not None
         self._process.communicate(timeout=DEADLINE_SECONDS)
-        assert killed or self._process.returncode == 0
+        assert self._process.returncode in {0, -signal.SIGKILL}
 
 
 def ask(url: str, query: str) -> object:

@@ -130,3 +130,14 @@ def test_an_interrupted_first_start_is_begun_again(place: Path) -> None:
     with EmbeddedPostgres(folder, settings=FAST) as server:
         assert ask(server.admin_url, "SELECT 1") == 1
     assert list(folder.glob("cluster.new-*")) == []
+
+
+@pytest.mark.parametrize("moment", ["cluster.new-*", "cluster/postmaster.pid"])
+def test_an_interrupted_start_leaves_no_server(place: Path, moment: str) -> None:
+    folder = place / "data"
+    with Supervisor(folder) as supervisor:
+        wait_until(lambda: any(folder.glob(moment)))
+        supervisor.interrupt()
+    assert server_processes(folder) == []
+    with EmbeddedPostgres(folder, settings=FAST) as server:
+        assert ask(server.admin_url, "SELECT 1") == 1
