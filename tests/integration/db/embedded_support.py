@@ -137,12 +137,15 @@ def postmaster_pid(data_dir: Path) -> int:
     return int((data_dir / "cluster" / "postmaster.pid").read_text().split()[0])
 
 
-def kill_postmaster(data_dir: Path) -> int:
-    """kill -9, and wait until it is gone; its process id."""
-    postmaster = psutil.Process(postmaster_pid(data_dir))
-    postmaster.send_signal(signal.SIGKILL)
-    psutil.wait_procs([postmaster], timeout=DEADLINE_SECONDS)
-    return postmaster.pid
+def postmaster(data_dir: Path) -> psutil.Process:
+    return psutil.Process(postmaster_pid(data_dir))
+
+
+def kill_postmaster(data_dir: Path) -> None:
+    """kill -9, and wait until it is gone."""
+    process = postmaster(data_dir)
+    process.send_signal(signal.SIGKILL)
+    psutil.wait_procs([process], timeout=DEADLINE_SECONDS)
 
 
 def end_servers_below(place: Path) -> None:

@@ -5,7 +5,6 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
@@ -16,7 +15,7 @@ from tests.integration.db.embedded_support import (
     Supervisor,
     ask,
     do,
-    postmaster_pid,
+    postmaster,
     server_processes,
 )
 
@@ -59,8 +58,7 @@ def test_only_who_knows_a_password_gets_in(place: Path, bin_dir: Path | None) ->
         assert ask(login, "SELECT current_user") == "o'neil"
 
         listening = {
-            (connection.laddr.ip, connection.laddr.port)
-            for connection in psutil.Process(postmaster_pid(folder)).net_connections("inet")
+            (connection.laddr.ip, connection.laddr.port) for connection in postmaster(folder).net_connections("inet")
         }
         assert listening == {("127.0.0.1", server.port)}
     assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IMODE((folder / "cluster").stat().st_mode) == 0o700
