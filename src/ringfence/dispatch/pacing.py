@@ -30,10 +30,11 @@ class SenderRate:
         """Count segments that were taken. One text may cost more than the budget: the sender then waits longer."""
         self.arrival = max(self.arrival, now) + segments / self.rate
 
-    def ready_in(self, now: float) -> float:
-        """Seconds until at least one segment may be sent."""
+    def ready_in(self, now: float, *, after: int = 0) -> float:
+        """Seconds until at least one segment may be sent, once `after` more have been."""
         burst = max(1.0, self.rate * BURST_SECONDS)
-        return max(0.0, max(self.arrival, now) - now - (burst - 1.0) / self.rate)
+        ahead = max(self.arrival, now) - now + after / self.rate
+        return max(0.0, ahead - (burst - 1.0) / self.rate)
 
 
 @dataclass(slots=True)

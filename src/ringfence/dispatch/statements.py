@@ -9,9 +9,8 @@ from ringfence.tenancy.statements import register
 
 # Which senders have work: the only look across companies, and it shows no content.
 DUE_LANES = text("""
-    SELECT company_id, sender_id, segments_per_second
-    FROM lane WHERE next_due <= now() AND (paused_until IS NULL OR paused_until <= now())
-    ORDER BY next_due LIMIT :most
+    SELECT company_id, sender_id, segments_per_second, COALESCE(paused_until > now(), false) AS paused
+    FROM lane WHERE next_due <= now() ORDER BY next_due LIMIT :most
 """)
 
 LOCK_LANES = register(
@@ -37,9 +36,9 @@ CLAIM = register(
             ORDER BY due_at, message_id LIMIT LEAST(w.budget, :most) FOR UPDATE SKIP LOCKED
         ) o
     ), ranked AS (
-        SELECT *, sum(segments) OVER (PARTITION BY sender_id ORDER BY priority, due_at, message_id) - segments AS before,
+        SELECT *, sum(segments) OVER sender - segments AS before,
                row_number() OVER (ORDER BY priority, due_at, message_id) AS position
-        FROM candidate
+        FROM candidate WINDOW sender AS (PARTITION BY sender_id ORDER BY priority, due_at, message_id)
     )
     UPDATE outbox o SET state = 'posting', attempt = o.attempt + 1, fence = :fence,
            due_at = clock_timestamp() + make_interval(secs => :presumed_dead)
@@ -59,27 +58,26 @@ INTEND = register(
     """,
 )
 
-# When each lane is to be looked at next: its earliest row of any state, but not before its rate lets it send.
-# A lane without rows goes; a sender that is just committing one waits for our lock and makes the lane anew.
+# When each lane is to be looked at next: its earliest alarm, or its earliest ready row once rate and pause allow.
 NEXT_DUE = register(
     "dispatch.next_due",
     """
-    UPDATE lane l SET next_due = GREATEST(n.due_at, e.eligible_at)
+    UPDATE lane l SET next_due = LEAST(
+        CASE WHEN n.ready_at IS NOT NULL THEN GREATEST(n.ready_at, e.eligible_at, l.paused_until) END, n.alarm_at)
     FROM unnest(CAST(:senders AS uuid[]), CAST(:eligible AS timestamptz[])) AS e(sender_id, eligible_at)
     CROSS JOIN LATERAL (
-        SELECT min(due_at) AS due_at FROM (
-            SELECT r.due_at FROM (VALUES (0), (1), (2), (3)) AS p(priority) CROSS JOIN LATERAL (
-                SELECT due_at FROM outbox WHERE company_id = :company_id AND sender_id = e.sender_id
-                  AND priority = p.priority AND state = 'ready' ORDER BY due_at LIMIT 1) r
-            UNION ALL
-            (SELECT due_at FROM outbox WHERE company_id = :company_id AND sender_id = e.sender_id
-               AND state <> 'ready' ORDER BY due_at LIMIT 1)
-        ) every
+        SELECT (SELECT min(r.due_at) FROM (VALUES (0), (1), (2), (3)) AS p(priority) CROSS JOIN LATERAL (
+                    SELECT due_at FROM outbox WHERE company_id = :company_id AND sender_id = e.sender_id
+                      AND priority = p.priority AND state = 'ready' ORDER BY due_at LIMIT 1) r) AS ready_at,
+               (SELECT due_at FROM outbox WHERE company_id = :company_id AND sender_id = e.sender_id
+                  AND state <> 'ready' ORDER BY due_at LIMIT 1) AS alarm_at
     ) n
-    WHERE l.company_id = :company_id AND l.sender_id = e.sender_id AND n.due_at IS NOT NULL
+    WHERE l.company_id = :company_id AND l.sender_id = e.sender_id
+      AND COALESCE(n.ready_at, n.alarm_at) IS NOT NULL
     RETURNING l.sender_id, l.next_due <= now() AS more
     """,
 )
+# A lane without rows goes; a sender that is just committing one waits for our lock and then makes the lane anew.
 DROP_EMPTY_LANES = register(
     "dispatch.drop_empty_lanes",
     """
@@ -142,8 +140,10 @@ PRESUME_DEAD = register(
     UPDATE outbox SET state = 'unknown',
            due_at = GREATEST(now(), due_at + make_interval(secs => :look_after - :presumed_dead)),
            unknown_until = due_at + make_interval(secs => :give_up_after - :presumed_dead)
-    WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[])) AND state = 'posting'
-      AND due_at <= now()
+    WHERE company_id = :company_id AND message_id IN (
+        SELECT message_id FROM outbox
+        WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[])) AND state = 'posting'
+          AND due_at <= now() ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED)
     RETURNING message_id, attempt
     """,
 )
