@@ -1,11 +1,17 @@
 """The words of background work: a job is a small frozen record of ids, a handler does it for one company."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 from uuid import UUID
 
+from pydantic import TypeAdapter, ValidationError
+
 from ringfence.tenancy.sessions import Tenancy
+
+
+class AbandonedJobError(Exception):
+    """Doing this job again cannot help; it is set aside as failed at once. The message is one line, without content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +30,23 @@ class JobContext:
 
 
 Handler = Callable[[JobContext, Any], Awaitable[None]]
+"""Does one job. May run twice for the same job (a worker can die after the work), so it must not mind."""
+
+Handlers = Mapping[type[Job], Handler]
+
+
+def to_fields(job: Job) -> str:
+    """A job's fields as a JSON object."""
+    return TypeAdapter(type(job)).dump_json(job).decode()
+
+
+def from_fields(kind: type[Job], stored: object) -> Job:
+    """The job that `to_fields` stored. Raises AbandonedJobError when the fields are not those of this kind."""
+    names = {field.name for field in fields(kind)}
+    if not isinstance(stored, dict) or stored.keys() - names:
+        raise AbandonedJobError(f"job {kind.kind} carries fields that it does not have")
+    try:
+        return TypeAdapter(kind).validate_python(stored)
+    except ValidationError as error:
+        where = ", ".join(str(item["loc"][0]) for item in error.errors() if item["loc"])
+        raise AbandonedJobError(f"job {kind.kind} carries unusable fields: {where}") from None
