@@ -18,3 +18,9 @@ def checked_base_url(base_url: str) -> str:
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ValueError("TWILIO_API_URL must hold no user, password, query or fragment")
     return base_url.rstrip("/")
+
+
+def at_base_url(url: str, base_url: str) -> str:
+    """The same path and query at `base_url`, for a URL of api.twilio.com; any other URL as it is."""
+    path = url.removeprefix(TWILIO_API_URL)
+    return base_url + path if path != url and path[:1] in {"", "/", "?"} else url

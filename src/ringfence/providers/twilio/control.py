@@ -1,0 +1,226 @@
+"""Control-plane calls to one Twilio account: look at it, its numbers and messages; set webhooks; delete."""
+
+import logging
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+from twilio.base.exceptions import TwilioException
+from twilio.rest import Client
+
+from ringfence.providers.twilio import media
+from ringfence.providers.twilio.answers import basic_authorization
+from ringfence.providers.twilio.api_url import TWILIO_API_URL, checked_base_url
+from ringfence.providers.twilio.errors import TwilioUnreachableError
+from ringfence.providers.twilio.records import (
+    AccountInfo,
+    MessageInfo,
+    NumberInfo,
+    TwilioCredentials,
+    account_info,
+    message_info,
+    number_info,
+)
+from ringfence.providers.twilio.transport import Transport, new_session
+
+LARGEST_PAGE: Final = 1000
+_LARGEST_MEDIA_BYTES: Final = 16 * 1024 * 1024
+_SID_LENGTH: Final = 34
+
+
+class TwilioAccount:
+    """One account, reached with its own credentials. Use it as `async with TwilioAccount(...) as account:`.
+
+    Every request has its own deadline of `timeout_seconds`; nothing is ever repeated. Every method raises
+    TwilioError and nothing else, except ValueError for a SID that is none. An answer about another account is
+    refused as no answer at all. Not for sending: that is SendClient.
+    """
+
+    def __init__(
+        self,
+        credentials: TwilioCredentials,
+        *,
+        api_url: str = TWILIO_API_URL,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        self._credentials = credentials
+        self._base_url = checked_base_url(api_url)
+        self._timeout_seconds = timeout_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        # Should any part of the SDK still log, phone numbers in addresses stay out of the log.
+        logging.getLogger("twilio").setLevel(logging.WARNING)
+        self._session = new_session()
+        self._client = Client(
+            self._credentials.auth_user,
+            self._credentials.auth_secret,
+            account_sid=self._credentials.account_sid,
+            http_client=Transport(self._session, base_url=self._base_url, timeout_seconds=self._timeout_seconds),
+            # Not empty, or the SDK reads another account's credentials from this process's environment.
+            environment={"_": ""},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+        self._session = self._client = None
+
+    async def fetch_account(self) -> AccountInfo:
+        """The account itself: proves the credentials. A Standard API key may not ask this (code 20003)."""
+        sid = self._credentials.account_sid
+        with _unusable_is_unreachable():
+            info = account_info(await self._api.api.v2010.accounts(sid).fetch_async())
+        self._require_own(info.sid)
+        return info
+
+    async def list_numbers(self, *, page_size: int = LARGEST_PAGE) -> list[NumberInfo]:
+        """Every phone number of the account, through all pages, however many; or an error, never a part."""
+        numbers: list[NumberInfo] = []
+        with _unusable_is_unreachable():
+            first = await self._api.incoming_phone_numbers.page_async(page_size=page_size)
+            async for page in _pages(first):
+                numbers += [number_info(instance) for instance in page]
+        for number in numbers:
+            self._require_own(number.account_sid)
+        return numbers
+
+    async def set_number_webhooks(
+        self, sid: str, *, sms_url: str, sms_fallback_url: str | None = None, voice_url: str | None = None
+    ) -> NumberInfo:
+        """Point a number's inbound texts (and calls, if given) here by POST; returns it as it is now.
+
+        A TwiML application would win over these addresses, so it is taken off the number. An address not
+        given stays as it was.
+        """
+        changes: dict[str, str] = {"sms_url": sms_url, "sms_method": "POST", "sms_application_sid": ""}
+        if sms_fallback_url is not None:
+            changes |= {"sms_fallback_url": sms_fallback_url, "sms_fallback_method": "POST"}
+        if voice_url is not None:
+            changes |= {"voice_url": voice_url, "voice_method": "POST", "voice_application_sid": ""}
+        number = self._api.incoming_phone_numbers(_checked_sid(sid, "PN"))
+        with _unusable_is_unreachable():
+            info = number_info(await number.update_async(**changes))
+        self._require_own(info.account_sid)
+        return info
+
+    async def fetch_message(self, sid: str) -> MessageInfo:
+        """One message of the account, as Twilio has it now."""
+        message = self._api.messages(_checked_sid(sid, "SM", "MM"))
+        with _unusable_is_unreachable():
+            info = message_info(await message.fetch_async())
+        self._require_own(info.account_sid)
+        return info
+
+    async def find_messages(
+        self,
+        *,
+        to: str,
+        from_number: str | None,
+        sent_after: datetime,
+        page_size: int = 200,
+        max_pages: int = 5,
+    ) -> list[MessageInfo]:
+        """Texts sent by request (not replies, not inbound) to a number and created at or after an instant.
+
+        Looks at up to `max_pages` pages of what passed between the two numbers. Twilio cannot filter by the
+        time of creation, and its filter by the time of sending would miss texts still in its queue. A text just
+        accepted may not be listed yet: an empty list proves nothing.
+        """
+        if sent_after.tzinfo is None:
+            raise ValueError("sent_after must be aware")
+        filters: dict[str, Any] = {"to": to, "page_size": page_size}
+        if from_number is not None:
+            filters["from_"] = from_number
+        found: list[MessageInfo] = []
+        with _unusable_is_unreachable():
+            first = await self._api.messages.page_async(**filters)
+            async for page in _pages(first, max_pages=max_pages):
+                found += [message_info(instance) for instance in page]
+        for message in found:
+            self._require_own(message.account_sid)
+        return [
+            message
+            for message in found
+            # Twilio's times are whole seconds: one created in the second of `sent_after` counts.
+            if message.direction == "outbound-api" and message.created_at >= sent_after.replace(microsecond=0)
+        ]
+
+    async def delete_message(self, sid: str) -> None:
+        """Delete a message at Twilio, for ever. Code 20009: not finished yet, later."""
+        message = self._api.messages(_checked_sid(sid, "SM", "MM"))
+        with _unusable_is_unreachable():
+            deleted = await message.delete_async()
+        if not deleted:
+            raise TwilioUnreachableError("bad_answer")
+
+    async def fetch_media(
+        self, url: str, *, max_bytes: int = _LARGEST_MEDIA_BYTES, timeout_seconds: float | None = None
+    ) -> media.FetchedMedia:
+        """A media file by the address a webhook gave, with the account's credentials, whole and in memory.
+
+        Raises MediaRefusedError for an address that is not Twilio's or a file over `max_bytes`.
+        """
+        if self._session is None:
+            raise RuntimeError("use TwilioAccount in an `async with`")
+        return await media.fetch_media(
+            self._session,
+            url,
+            base_url=self._base_url,
+            authorization=basic_authorization(self._credentials.auth_user, self._credentials.auth_secret),
+            max_bytes=max_bytes,
+            timeout_seconds=timeout_seconds or self._timeout_seconds,
+        )
+
+    @property
+    def _api(self) -> Client:
+        if self._client is None:
+            raise RuntimeError("use TwilioAccount in an `async with`")
+        return self._client
+
+    def _require_own(self, account_sid: str) -> None:
+        if account_sid != self._credentials.account_sid:
+            raise TwilioUnreachableError("bad_answer")
+
+
+async def _pages(page: Any, *, max_pages: int | None = None) -> AsyncIterator[Any]:
+    """The page and those after it. A list that leads back to a page already read has no end: an error."""
+    seen: set[str] = set()
+    count = 1
+    while True:
+        yield page
+        following = page.next_page_url
+        if following is None or count == max_pages:
+            return
+        if following in seen:
+            raise TwilioUnreachableError("bad_answer")
+        seen.add(following)
+        page = await page.next_page_async()
+        count += 1
+
+
+@contextmanager
+def _unusable_is_unreachable() -> Generator[None]:
+    """An answer that the SDK cannot use is no answer.
+
+    It reads answers without checking them, so a wrong shape comes up as whichever error the code meets first.
+    """
+    try:
+        yield
+    except (TwilioException, ValueError, TypeError, LookupError, AttributeError):
+        # Without its cause: that one holds the whole answer, with numbers and texts.
+        raise TwilioUnreachableError("bad_answer") from None
+
+
+def _checked_sid(sid: str, *prefixes: str) -> str:
+    """The SID, which becomes part of an address. Raises ValueError if it is none of these kinds."""
+    if not (sid.startswith(prefixes) and len(sid) == _SID_LENGTH and sid.isascii() and sid.isalnum()):
+        raise ValueError(f"not a Twilio identifier of kind {' or '.join(prefixes)}")
+    return sid

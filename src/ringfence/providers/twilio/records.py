@@ -1,0 +1,170 @@
+"""What Twilio says about accounts, numbers and messages, as frozen records with aware UTC times."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from ringfence.kit.money import Money, parse_money
+from ringfence.providers.twilio.answers import whole_number
+from ringfence.providers.twilio.errors import TwilioUnreachableError
+
+_ACCOUNT_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
+_USER_SID: Final = re.compile(r"(?:AC|SK)[0-9a-fA-F]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioCredentials:
+    """One account's way in: `auth_user` is the account SID (secret: the auth token) or an API key's SID.
+
+    Raises ValueError for SIDs of another shape or an empty secret: they are part of every address.
+    """
+
+    account_sid: str
+    auth_user: str
+    auth_secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not _ACCOUNT_SID.fullmatch(self.account_sid):
+            raise ValueError("an account SID is AC and 32 hexadecimal digits")
+        if not _USER_SID.fullmatch(self.auth_user):
+            raise ValueError("credentials belong to an account SID (AC...) or an API key SID (SK...)")
+        if not self.auth_secret:
+            raise ValueError("the auth token or key secret is empty")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """`status` is active, suspended or closed; `type` is Trial or Full; `owner_sid` the parent (or itself)."""
+
+    sid: str
+    friendly_name: str
+    status: str
+    type: str
+    owner_sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberInfo:
+    """A phone number of the account. Addresses that are not set are None."""
+
+    sid: str
+    account_sid: str
+    phone_number: str = field(repr=False)
+    friendly_name: str = field(repr=False)
+    sms: bool
+    mms: bool
+    voice: bool
+    sms_url: str | None = field(repr=False)
+    sms_method: str | None
+    sms_fallback_url: str | None = field(repr=False)
+    sms_application_sid: str | None
+    voice_url: str | None = field(repr=False)
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageInfo:
+    """A text as Twilio has it. `price` is negative for a charge, None until it is settled; counts may be None.
+
+    `from_number` is None while a messaging service has not chosen; the body may be redacted, shortened or
+    have a trial account's notice in front.
+    """
+
+    sid: str
+    account_sid: str
+    direction: str
+    status: str
+    to: str = field(repr=False)
+    from_number: str | None = field(repr=False)
+    body: str = field(repr=False)
+    num_segments: int | None
+    num_media: int | None
+    error_code: int | None
+    price: Money | None
+    messaging_service_sid: str | None
+    created_at: datetime
+    sent_at: datetime | None
+    updated_at: datetime | None
+
+
+def account_info(instance: Any) -> AccountInfo:
+    """From the SDK's account."""
+    return AccountInfo(
+        sid=_text(instance.sid),
+        friendly_name=_text(instance.friendly_name or ""),
+        status=_text(instance.status),
+        type=_text(instance.type or ""),
+        owner_sid=_text(instance.owner_account_sid or instance.sid),
+    )
+
+
+def number_info(instance: Any) -> NumberInfo:
+    """From the SDK's incoming phone number."""
+    capabilities = instance.capabilities
+    if not isinstance(capabilities, dict):
+        raise TwilioUnreachableError("bad_answer")
+    # The description of the API and its examples differ in the case of these names.
+    able = {str(name).lower() for name, value in capabilities.items() if value is True}
+    return NumberInfo(
+        sid=_text(instance.sid),
+        account_sid=_text(instance.account_sid),
+        phone_number=_text(instance.phone_number),
+        friendly_name=_text(instance.friendly_name or ""),
+        sms="sms" in able,
+        mms="mms" in able,
+        voice="voice" in able,
+        sms_url=_text_or_none(instance.sms_url),
+        sms_method=_text_or_none(instance.sms_method),
+        sms_fallback_url=_text_or_none(instance.sms_fallback_url),
+        sms_application_sid=_text_or_none(instance.sms_application_sid),
+        voice_url=_text_or_none(instance.voice_url),
+        status=_text_or_none(instance.status),
+    )
+
+
+def message_info(instance: Any) -> MessageInfo:
+    """From the SDK's message."""
+    return MessageInfo(
+        sid=_text(instance.sid),
+        account_sid=_text(instance.account_sid),
+        direction=_text(instance.direction),
+        status=_text(instance.status),
+        to=_text(instance.to or ""),
+        from_number=_text_or_none(instance.from_),
+        body=_text(instance.body or ""),
+        num_segments=whole_number(instance.num_segments),
+        num_media=whole_number(instance.num_media),
+        error_code=whole_number(instance.error_code),
+        price=_price(instance.price, instance.price_unit),
+        messaging_service_sid=_text_or_none(instance.messaging_service_sid),
+        created_at=_moment(instance.date_created),
+        sent_at=_moment(instance.date_sent) if instance.date_sent else None,
+        updated_at=_moment(instance.date_updated) if instance.date_updated else None,
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TwilioUnreachableError("bad_answer")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    """Twilio writes an unset field as null or as an empty string."""
+    return _text(value) if value else None
+
+
+def _moment(value: object) -> datetime:
+    # The SDK gives None for a date it cannot read.
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise TwilioUnreachableError("bad_answer")
+    return value
+
+
+def _price(amount: object, currency: object) -> Money | None:
+    """A price that cannot be read is one that is not settled: it never costs the rest of the record."""
+    try:
+        return parse_money(amount, currency) if isinstance(amount, str) and isinstance(currency, str) else None
+    except ValueError:
+        return None
