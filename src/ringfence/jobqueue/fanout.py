@@ -24,7 +24,7 @@ ListCompanies = Callable[[PlatformSession, UUID | None, int], Awaitable[Sequence
 _ENQUEUE_EACH = text(
     """
     INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, args)
-    SELECT :queue, :kind, company_id || ':' || :kind,
+    SELECT :queue, CAST(:kind AS text), company_id || ':' || CAST(:kind AS text),
            jsonb_build_object('company_id', company_id, 'fields', CAST(:fields AS jsonb))
     FROM unnest(CAST(:company_ids AS text[])) AS company_id
     ON CONFLICT DO NOTHING

@@ -23,10 +23,20 @@ TABLES = (
 
 SEQUENCES = ("procrastinate_jobs_id_seq", "procrastinate_events_id_seq", "procrastinate_periodic_defers_id_seq")
 
-# As text, for the context is text: whatever is no company in its canonical form equals none.
-_OWN = "args ->> 'company_id' = current_setting('ringfence.company_id')"
-_OWN_ONCE_KEY = "(queueing_lock IS NULL OR starts_with(queueing_lock, current_setting('ringfence.company_id') || ':'))"
-
+# A trigger and not a row-security policy: under row security PostgreSQL leaves the detail out of a unique violation's
+# message, and procrastinate reads it. Compared as text: whatever is no company in its canonical form equals none.
+_OWN_COMPANY = """
+    CREATE FUNCTION ringfence_own_company() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE company text := current_setting('ringfence.company_id');
+    BEGIN
+        IF NEW.args ->> 'company_id' IS DISTINCT FROM company
+           OR NOT starts_with(COALESCE(NEW.queueing_lock, company || ':'), company || ':') THEN
+            RAISE EXCEPTION 'a job must carry its own company' USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END;
+    $$
+"""
 _FUNCTIONS = """
     DO $$
     DECLARE item record;
@@ -41,9 +51,10 @@ _FUNCTIONS = """
 """
 
 GRANTS = (
-    "ALTER TABLE procrastinate_jobs ENABLE ROW LEVEL SECURITY",
-    f"CREATE POLICY platform ON procrastinate_jobs FOR ALL TO {PLATFORM} USING (true) WITH CHECK (true)",
-    f"CREATE POLICY enqueue ON procrastinate_jobs FOR INSERT TO {APP} WITH CHECK ({_OWN} AND {_OWN_ONCE_KEY})",
+    _OWN_COMPANY,
+    f"""CREATE TRIGGER ringfence_own_company BEFORE INSERT ON procrastinate_jobs
+        FOR EACH ROW WHEN (current_user = '{APP}') EXECUTE FUNCTION ringfence_own_company()""",
+    *(f"REVOKE ALL ON {table} FROM PUBLIC" for table in TABLES),
     # Without any SELECT: not even the ids of jobs, its own included, come back to the app role.
     f"GRANT INSERT (queue_name, task_name, queueing_lock, args, scheduled_at) ON procrastinate_jobs TO {APP}",
     # The insert triggers of procrastinate_jobs write its history with the rights of whoever inserts.
@@ -65,6 +76,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in TABLES:
         op.execute(f"DROP TABLE {table} CASCADE")
+    op.execute("DROP FUNCTION ringfence_own_company")
     op.execute("""
         DO $$
         DECLARE item record;
