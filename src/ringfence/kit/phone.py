@@ -115,7 +115,10 @@ def _read(spelled: str, region: str) -> tuple[PhoneNumber, str] | tuple[None, st
     if possible != ValidationResult.IS_POSSIBLE:
         return None, _LENGTH_REASONS.get(possible, "its country code does not exist")
     number = e164_or_none(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
-    return (number, "") if number else (None, "it does not fit the form of an international number")
+    if number is None:
+        return None, "it does not fit the form of an international number"
+    # Of a number with several trunk zeros each reading drops one: what is stored must read as itself.
+    return (number, "") if number == spelled else _read(number, region)
 
 
 def _invalid(spelled: str, reason: str) -> InvalidPhoneNumberError:
