@@ -1,0 +1,66 @@
+"""Failures of the phone numbers room. Codes are stable; no message holds a whole number."""
+
+from collections.abc import Sequence
+
+from ringfence.errors import ConflictError, RefusedError
+from ringfence.features.phone_numbers.values import last_four
+
+
+class NumberHeldElsewhereError(ConflictError):
+    """Another company of this server holds numbers of this account."""
+
+    def __init__(self, phone_numbers: Sequence[str]) -> None:
+        shown = [last_four(number) for number in phone_numbers]
+        more = f" and {len(shown) - 1} more" if len(shown) > 1 else ""
+        super().__init__(
+            "number_held_elsewhere",
+            f"Another company on this server holds the number {shown[0]}{more} of this Twilio account;"
+            " nothing was changed.",
+            {"numbers": shown, "fix": "Use a subaccount of your own, or let the other company release the number."},
+        )
+
+
+class NumberReleasedError(ConflictError):
+    """The number no longer belongs to the company's account."""
+
+    def __init__(self) -> None:
+        super().__init__("number_released", "This number no longer belongs to the Twilio account; it is kept to read.")
+
+
+class NotASenderError(ConflictError):
+    """The number cannot be the default: it is inactive or cannot text."""
+
+    def __init__(self) -> None:
+        super().__init__("number_cannot_send", "Only an active number that can send texts can be the default.")
+
+
+class NoSenderError(RefusedError):
+    """No number of the company may send this text."""
+
+    def __init__(self, *, needs_mms: bool) -> None:
+        what = "send texts with attachments" if needs_mms else "send texts"
+        super().__init__("no_sender", f"There is no active phone number that can {what}.")
+
+
+class UnknownSenderError(RefusedError):
+    """The company has no such number. A number of another company gives the same answer."""
+
+    def __init__(self) -> None:
+        super().__init__("unknown_sender", "The number to send from is not one of this company's phone numbers.")
+
+
+class SenderInactiveError(RefusedError):
+    """The number that would have to send is switched off or released."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "sender_inactive", "The number to send from is inactive or no longer belongs to the Twilio account."
+        )
+
+
+class SenderIncapableError(RefusedError):
+    """The number that would have to send cannot carry this text."""
+
+    def __init__(self, *, needs_mms: bool) -> None:
+        what = "attachments" if needs_mms else "texts"
+        super().__init__("sender_incapable", f"The number to send from cannot send {what}.")
