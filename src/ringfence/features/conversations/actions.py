@@ -1,0 +1,75 @@
+"""Writing conversations. Texts bump them; people read them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
+
+from ringfence.errors import NotFoundError
+from ringfence.features.conversations.model import Conversation
+from ringfence.features.conversations.values import Direction
+from ringfence.kit.ids import new_id
+from ringfence.tenancy.sessions import TenantSession
+
+
+async def bump(
+    session: TenantSession,
+    *,
+    phone_number_id: UUID,
+    outside_number: str,
+    contact_id: UUID | None,
+    direction: Direction,
+    at: datetime,
+    preview: str,
+) -> UUID:
+    """Put a text at the top of its conversation, which begins with its first text; the conversation's id.
+
+    An inbound text counts as unread until somebody reads the conversation. The row stays locked until the
+    transaction ends, so the texts of one conversation are stored one after the other.
+    """
+    unread = 1 if direction == "inbound" else 0
+    statement = insert(Conversation).values(
+        company_id=session.company_id,
+        id=new_id(),
+        phone_number_id=phone_number_id,
+        outside_number=outside_number,
+        contact_id=contact_id,
+        last_message_at=at,
+        last_direction=direction,
+        last_preview=preview,
+        unread_count=unread,
+        created_at=at,
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=["company_id", "phone_number_id", "outside_number"],
+        set_={
+            "contact_id": func.coalesce(statement.excluded.contact_id, Conversation.contact_id),
+            "last_message_at": func.greatest(statement.excluded.last_message_at, Conversation.last_message_at),
+            "last_direction": statement.excluded.last_direction,
+            "last_preview": statement.excluded.last_preview,
+            "unread_count": Conversation.unread_count + unread,
+        },
+    )
+    return (await session.execute(statement.returning(Conversation.id))).scalar_one()
+
+
+async def mark_read(session: TenantSession, conversation_id: UUID) -> None:
+    """Everything in the conversation has been read. Raises NotFoundError."""
+    found = await session.execute(
+        update(Conversation)
+        .where(Conversation.company_id == session.company_id, Conversation.id == conversation_id)
+        .values(unread_count=0)
+        .returning(Conversation.id)
+    )
+    if found.first() is None:
+        raise NotFoundError
+
+
+async def show_last(session: TenantSession, conversation_id: UUID, *, direction: str, preview: str) -> None:
+    """Show another text as the conversation's last one, because the last one was deleted."""
+    await session.execute(
+        update(Conversation)
+        .where(Conversation.company_id == session.company_id, Conversation.id == conversation_id)
+        .values(last_direction=direction, last_preview=preview)
+    )
