@@ -21,6 +21,7 @@ async def list_audit_log(
     request: Request,
     caller: Admin,
     session: TenantDB,
+    *,
     action: Annotated[
         str | None, Query(max_length=100, description="Only this action, such as user.suspended.")
     ] = None,

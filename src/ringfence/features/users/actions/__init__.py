@@ -1,0 +1,53 @@
+"""Every write of the users room."""
+
+from ringfence.features.users.actions.api_keys import (
+    create_api_key,
+    is_use_worth_noting,
+    note_api_key_use,
+    revoke_api_key,
+)
+from ringfence.features.users.actions.invitations import (
+    accept_invitation,
+    invitation_invalid,
+    invite,
+    note_mailed,
+    revoke_invitation,
+)
+from ringfence.features.users.actions.people import (
+    change_user,
+    create_platform_user,
+    create_user,
+    email_taken,
+    set_password,
+)
+from ringfence.features.users.actions.sessions import (
+    clear_login_failures,
+    close_platform_session,
+    close_session,
+    count_login_attempt,
+    open_platform_session,
+    open_session,
+)
+
+__all__ = [
+    "accept_invitation",
+    "change_user",
+    "clear_login_failures",
+    "close_platform_session",
+    "close_session",
+    "count_login_attempt",
+    "create_api_key",
+    "create_platform_user",
+    "create_user",
+    "email_taken",
+    "invitation_invalid",
+    "invite",
+    "is_use_worth_noting",
+    "note_api_key_use",
+    "note_mailed",
+    "open_platform_session",
+    "open_session",
+    "revoke_api_key",
+    "revoke_invitation",
+    "set_password",
+]

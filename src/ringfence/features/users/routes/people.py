@@ -1,0 +1,43 @@
+"""`/api/users`: colleagues by name for everybody, the rest for company admins."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+
+from ringfence.features.audit_log.values import actor_of
+from ringfence.features.users import actions, queries
+from ringfence.features.users.model import User
+from ringfence.features.users.schemas import ChangeUser, UserAnswer
+from ringfence.kit.keyring import Keyring
+from ringfence.web.caller import Admin, Level, Reader, TenantDB
+from ringfence.web.paging import DEFAULT_PAGE, Cursors, Position
+from ringfence.web.schemas import Page, PageCursor, PageLimit
+from ringfence.web.services import service
+
+router = APIRouter(prefix="/api/users", tags=["users"])
+
+
+@router.get("")
+async def list_users(
+    request: Request, caller: Reader, session: TenantDB, limit: PageLimit = DEFAULT_PAGE, cursor: PageCursor = None
+) -> Page[UserAnswer]:
+    """The company's people, newest first."""
+    cursors = Cursors(service(request, Keyring), caller.company_id, "users")
+    users = await queries.list_users(session, after=cursors.read(cursor), limit=limit)
+    page, next_cursor = cursors.page(users, limit, lambda user: Position(user.created_at, user.id))
+    answer = UserAnswer.of if caller.level >= Level.ADMIN else _colleague
+    return Page(items=[answer(user) for user in page], next_cursor=next_cursor)
+
+
+@router.patch("/{user_id}")
+async def change_user(caller: Admin, session: TenantDB, user_id: UUID, body: ChangeUser) -> UserAnswer:
+    """Change a person's name, role or status. The last active admin keeps both role and status."""
+    user = await queries.user(session, user_id)
+    await actions.change_user(
+        session, actor=actor_of(caller), user=user, name=body.name, role=body.role, status=body.status
+    )
+    return UserAnswer.of(user)
+
+
+def _colleague(user: User) -> UserAnswer:
+    return UserAnswer.model_validate({"id": user.id, "name": user.name, "role": user.role})

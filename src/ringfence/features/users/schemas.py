@@ -1,0 +1,123 @@
+"""Requests and answers of the users room. Passwords and tokens are SecretStr, so that no repr shows them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import SecretStr, StringConstraints
+
+from ringfence.features.users.values import Role, Scope, UserStatus
+from ringfence.web.schemas import Answer, Body
+
+PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+EmailText = Annotated[str, StringConstraints(max_length=320)]
+LevelName = Literal["read", "send", "manage", "admin"]
+
+
+class Login(Body):
+    """An e-mail and its password."""
+
+    email: EmailText
+    password: SecretStr
+
+
+class CompanyName(Answer):
+    """The caller's company."""
+
+    id: UUID
+    name: str
+
+
+class Me(Answer):
+    """Who is calling, and what they may do. `csrf_token` is null for API keys, which need none."""
+
+    kind: Literal["user", "api_key", "platform_user"]
+    id: UUID
+    name: str
+    email: str | None
+    role: str | None
+    level: LevelName | None
+    company: CompanyName | None
+    csrf_token: str | None
+
+
+class UserAnswer(Answer):
+    """A person. All but id, name and role is null unless the caller is a company admin."""
+
+    id: UUID
+    name: str
+    role: Role
+    email: str | None = None
+    status: UserStatus | None = None
+    created_at: datetime | None = None
+    last_login_at: datetime | None = None
+
+
+class ChangeUser(Body):
+    """What to change; a field left out or null stays as it is."""
+
+    name: PersonName | None = None
+    role: Role | None = None
+    status: UserStatus | None = None
+
+
+class CreateAPIKey(Body):
+    """A new key: a name to know it by, and what it may do."""
+
+    name: PersonName
+    scope: Scope
+
+
+class APIKeyAnswer(Answer):
+    """A key without the key itself, which is stored nowhere."""
+
+    id: UUID
+    name: str
+    scope: Scope
+    last_four: str
+    created_by: UUID | None
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewAPIKeyAnswer(APIKeyAnswer):
+    """The one answer that shows the key."""
+
+    key: str
+
+
+class Invite(Body):
+    """Whom to invite, and to what role."""
+
+    email: EmailText
+    role: Role
+
+
+class InvitationAnswer(Answer):
+    """An invitation without its link."""
+
+    id: UUID
+    email: str
+    role: Role
+    status: Literal["open", "accepted", "revoked", "expired"]
+    invited_by: UUID | None
+    created_at: datetime
+    expires_at: datetime
+    accepted_at: datetime | None
+    revoked_at: datetime | None
+    mailed_at: datetime | None
+
+
+class NewInvitationAnswer(InvitationAnswer):
+    """The one answer that shows the link."""
+
+    link: str
+
+
+class AcceptInvitation(Body):
+    """The part of the link after `#`, and how the new person wants to be called and to log in."""
+
+    token: Annotated[str, StringConstraints(max_length=200)]
+    name: PersonName
+    password: SecretStr
