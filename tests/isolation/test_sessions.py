@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ChunkedIteratorResult, func, insert, select, text, update
+from sqlalchemy import ChunkedIteratorResult, Insert, Select, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import aliased
 
 from ringfence.db.engine import create_engine
 from ringfence.features.companies.model import Company
@@ -71,6 +72,25 @@ async def test_each_company_sees_its_own_rows_only(tenancy: Tenancy) -> None:
             ),
             id="subquery without company",
         ),
+        pytest.param(
+            lambda a, b: select(aliased(Contact), Contact).where(Contact.company_id == a), id="alias without company"
+        ),
+        pytest.param(lambda a, b: select(select(Contact.id).cte()), id="cte without company"),
+        pytest.param(
+            lambda a, b: select(Contact.id, select(func.count(Conversation.id)).scalar_subquery()).where(
+                Contact.company_id == a
+            ),
+            id="scalar subquery without company",
+        ),
+        pytest.param(
+            lambda a, b: (
+                update(Contact)
+                .where(Contact.company_id == a, Contact.id == Conversation.contact_id)
+                .values(first_name="x")
+            ),
+            id="update from a table without company",
+        ),
+        pytest.param(lambda a, b: select(Contact).where(~(Contact.company_id == a)), id="negated"),
         pytest.param(lambda a, b: update(Contact).values(first_name="x"), id="update without company"),
         pytest.param(lambda a, b: update(Contact).where(Contact.company_id == a).values(company_id=b), id="move"),
         pytest.param(lambda a, b: text("SELECT count(*) FROM contacts"), id="literal sql"),
@@ -128,6 +148,26 @@ async def test_inspector_lets_a_scoped_statement_through(tenancy: Tenancy, state
         found = result.all() if isinstance(result, ChunkedIteratorResult) else [None] * result.rowcount
 
         assert len(found) == 1
+
+
+async def test_a_known_shape_is_still_checked_for_its_company(tenancy: Tenancy) -> None:
+    """The inspector remembers shapes of statements, never that one was harmless for another company."""
+    a, b = await make_company(tenancy, "a", contacts=1), await make_company(tenancy, "b", contacts=1)
+
+    def read(company_id: UUID) -> Select[tuple[str]]:
+        return select(Contact.first_name).where(Contact.company_id == company_id)
+
+    def write(company_id: UUID) -> Insert:
+        return insert(Contact).values(company_id=company_id, id=new_id(), created_at=NOW, updated_at=NOW)
+
+    for _ in range(2):
+        async with tenancy.tenant(a) as session:
+            assert (await session.execute(read(a))).first() is not None
+            await session.execute(write(a))
+            for statement in (read(b), write(b)):
+                with pytest.raises(UnscopedStatementError):
+                    await session.execute(statement)
+    assert await names(tenancy, b) == ["b 0"]
 
 
 async def test_registered_statement_needs_the_sessions_company(tenancy: Tenancy) -> None:

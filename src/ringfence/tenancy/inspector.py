@@ -12,14 +12,16 @@ Literal SQL passes only as a registered statement (`ringfence.tenancy.statements
 # SQLAlchemy keeps what an INSERT or UPDATE sets in protected attributes and has no public face for it.
 # pyright: reportPrivateUsage=false
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Delete, Insert, Select, Table, TextClause, Update
 from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.dml import UpdateBase
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnElement
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ClauseElement, ColumnElement
 from sqlalchemy.sql.schema import Column
 from sqlalchemy.sql.selectable import Alias, CompoundSelect, Exists, FromClause, Join
 
@@ -38,7 +40,38 @@ def inspect(statement: Any, parameter_sets: Sequence[Mapping[str, Any]], company
         return
     if not isinstance(statement, Select | CompoundSelect | UpdateBase | Exists):
         raise UnscopedStatementError(f"{type(statement).__name__} is not allowed in a tenant session")
-    Inspection(parameter_sets, company_id).check(statement)
+    key = None if parameter_sets else cast("ClauseElement", statement)._generate_cache_key()
+    if key is None:
+        Inspection(parameter_sets, company_id).check(statement)
+    elif not _known(key, company_id):
+        inspection = Inspection(parameter_sets, company_id)
+        inspection.check(statement)
+        # An INSERT's values are compared row by row, not found as parameters: it is looked at every time.
+        if not inspection.inserts:
+            _remember(key, inspection.evidence)
+
+
+# A walk costs more than the statement; SQLAlchemy's own cache key tells statements of one shape. What is kept of a
+# shape is which of its parameters were the evidence: in the next statement they must be the session's company too.
+_SHAPES: OrderedDict[tuple[Any, ...], tuple[int, ...]] = OrderedDict()
+_MOST_SHAPES = 2000
+
+
+def _known(key: CacheKey, company_id: UUID) -> bool:
+    positions = _SHAPES.get(key.key)
+    if positions is None:
+        return False
+    return all(key.bindparams[position].value == company_id for position in positions)
+
+
+def _remember(key: CacheKey, evidence: Sequence[BindParameter[Any]]) -> None:
+    where = {id(bind): position for position, bind in enumerate(key.bindparams)}
+    positions = tuple(where[id(bind)] for bind in evidence if id(bind) in where)
+    if len(positions) != len(evidence):
+        return
+    _SHAPES[key.key] = positions
+    while len(_SHAPES) > _MOST_SHAPES:
+        _SHAPES.popitem(last=False)
 
 
 def _inspect_text(statement: TextClause, parameter_sets: Sequence[Mapping[str, Any]], company_id: UUID) -> None:
@@ -58,9 +91,11 @@ class Inspection:
         self.bound: set[FromClause] = set()
         self.equal: list[tuple[FromClause, FromClause]] = []
         self.touched: list[FromClause] = []
+        self.evidence: list[BindParameter[Any]] = []
+        self.inserts = False
 
     def check(self, statement: Any) -> None:
-        """Walk the whole statement, subqueries and CTEs included."""
+        """Walk the whole statement, subqueries and CTEs included; keep the parameters that named the company."""
         for element in visitors.iterate(statement):
             if isinstance(element, TextClause):
                 raise UnscopedStatementError("literal SQL inside a statement")
@@ -71,6 +106,7 @@ class Inspection:
                 self._insert(element)
             elif isinstance(element, Update | Delete):
                 self._touch([element.table])
+                self._touch_mentioned(element)
                 self._conditions(_conjuncts(element.whereclause))
                 if isinstance(element, Update):
                     self._refuse_moves(element)
@@ -83,6 +119,12 @@ class Inspection:
         for source in froms:
             self.touched.extend(table for table in _leaves(source) if _is_fenced(table))
             self._joins(source)
+
+    def _touch_mentioned(self, statement: UpdateBase) -> None:
+        """UPDATE and DELETE take in every table that WHERE or SET mention, without a FROM that names it."""
+        for element in visitors.iterate(statement):
+            if isinstance(element, Column) and _is_fenced(table := _unannotated(element.table)):
+                self.touched.append(table)
 
     def _joins(self, source: FromClause) -> None:
         if not isinstance(source, Join):
@@ -123,9 +165,13 @@ class Inspection:
             return False
         keys = (element.key, getattr(element, "_orig_key", element.key))
         values = [next((given[key] for key in keys if key in given), element.value) for given in self.parameter_sets]
-        return all(value == self.company_id for value in values)
+        if not all(value == self.company_id for value in values):
+            return False
+        self.evidence.append(element)
+        return True
 
     def _insert(self, statement: Insert) -> None:
+        self.inserts = True
         if not _is_fenced(statement.table):
             return
         if statement.select is not None:
