@@ -12,10 +12,12 @@ from ringfence.emulator.control import Control
 from ringfence.emulator.door import Door
 from ringfence.emulator.exchange import new_exchange
 from ringfence.emulator.inbound import Inbound
+from ringfence.emulator.mailbox import Mailbox
 from ringfence.emulator.media import MediaFiles
 from ringfence.emulator.messages import Messages
 from ringfence.emulator.numbers import Numbers
 from ringfence.emulator.outbound import Outbound
+from ringfence.emulator.phones import Phones
 from ringfence.emulator.receiving import Receiving
 from ringfence.emulator.seeds import AccountSeed
 from ringfence.emulator.webhooks import WebhookSender
@@ -33,6 +35,7 @@ class Emulator:
     accounts: what exists at the start. seed: makes SIDs, tokens and delays the same every run, for tests only
     (a second run repeats the SIDs of the first). behaviour: delays at the start and after a reset of settings.
     allowed_hosts: the only hosts that webhooks and media requests may go to.
+    mailbox: shown on /mailbox and /emulator/mailbox; whoever made it starts and stops it.
     Everything is kept in memory and gone with the process.
     """
 
@@ -43,6 +46,7 @@ class Emulator:
         seed: int | None = None,
         behaviour: Behaviour | None = None,
         allowed_hosts: frozenset[str] = LOOPBACK,
+        mailbox: Mailbox | None = None,
     ) -> None:
         self._exchange = exchange = new_exchange(seed=seed, behaviour=replace(behaviour or Behaviour()))
         self._sender = sender = WebhookSender(allowed_hosts)
@@ -58,6 +62,8 @@ class Emulator:
             *account_door.routes(),
             *Control(exchange, sender, account_door, behaviour or Behaviour()).routes(),
             *Receiving(exchange, inbound, sender, allowed_hosts).routes(),
+            *Phones(exchange).routes(),
+            *(mailbox.routes() if mailbox else []),
             # Everything else is what Twilio says of a path it does not have.
             web.route("*", "/{path:.*}", door.unknown_path),
         ]

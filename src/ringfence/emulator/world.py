@@ -1,6 +1,5 @@
 """What exists in the emulator: accounts, numbers, messages, media, opt-outs. All of it in memory."""
 
-import asyncio
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -108,7 +107,6 @@ class World:
         self.phones: dict[str, None] = {}
         self.version = 0
         self._serial = 0
-        self._changed = asyncio.Event()
 
     def next_serial(self) -> int:
         """A number greater than every one given before: the order of creation."""
@@ -116,16 +114,8 @@ class World:
         return self._serial
 
     def changed(self) -> None:
-        """Note that something people can see has changed, and wake those who watch."""
+        """Note that something people can see has changed."""
         self.version += 1
-        self._changed.set()
-
-    async def wait_for_change(self, version: int) -> int:
-        """Wait until the world is newer than `version`; the new version."""
-        while self.version == version:
-            self._changed.clear()
-            await self._changed.wait()
-        return self.version
 
     def add_account(self, seed: AccountSeed) -> Account:
         """Open an account. Raises ValueError if its SID or one of its numbers exists already."""
