@@ -1,6 +1,6 @@
 """Work that comes round for every company: one durable fan-out per turn, over all processes, and a scoped job each."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,14 +13,18 @@ from ringfence.jobqueue.jobs import Job, to_fields
 from ringfence.jobqueue.manager import Jobs
 from ringfence.jobqueue.queue import QUEUE
 from ringfence.kit.clock import utc_now
-from ringfence.tenancy.sessions import PlatformSession, Tenancy
+from ringfence.tenancy.sessions import Tenancy
 
 PREFIX = "fanout:"
 _PAGE = 500
 
-ListCompanies = Callable[[PlatformSession, UUID | None, int], Awaitable[Sequence[UUID]]]
-"""Ids of active companies after a given one (None: from the start), ascending, at most so many."""
-
+_ACTIVE_COMPANIES = text(
+    """
+    SELECT id FROM companies
+    WHERE status = 'active' AND (CAST(:after AS uuid) IS NULL OR id > CAST(:after AS uuid))
+    ORDER BY id LIMIT :limit
+    """
+)
 _ENQUEUE_EACH = text(
     """
     INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, args)
@@ -65,14 +69,15 @@ async def announce(jobs: Jobs, item: Every) -> float:
     return (turn + 1) * item.seconds - now
 
 
-async def fan_out(tenancy: Tenancy, item: Every, list_companies: ListCompanies) -> int:
+async def fan_out(tenancy: Tenancy, item: Every) -> int:
     """Enqueue one job for each active company, a page of companies a transaction; returns how many companies."""
     job = item.make_job()
     after: UUID | None = None
     total = 0
     while True:
         async with tenancy.platform() as session:
-            page = await list_companies(session, after, _PAGE)
+            found = await session.scalars(_ACTIVE_COMPANIES, {"after": after, "limit": _PAGE})
+            page: list[UUID] = list(found)
             await session.execute(
                 _ENQUEUE_EACH,
                 {

@@ -18,7 +18,7 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 from sqlalchemy import text
 
-from ringfence.jobqueue.fanout import Every, ListCompanies, announce, fan_out
+from ringfence.jobqueue.fanout import Every, announce, fan_out
 from ringfence.jobqueue.jobs import AbandonedJobError, Handler, Handlers, Job, JobContext, from_fields
 from ringfence.jobqueue.manager import Jobs
 from ringfence.jobqueue.queue import QUEUE
@@ -80,7 +80,6 @@ class JobWorker:
         handlers: Handlers,
         *,
         periodic: Sequence[Every] = (),
-        list_companies: ListCompanies,
         observe: Observe,
         config: WorkerConfig | None = None,
     ) -> None:
@@ -89,7 +88,6 @@ class JobWorker:
         self._url = platform_url
         self._handlers = handlers
         self._periodic = periodic
-        self._list_companies = list_companies
         self._observe = observe
         self._config = config or WorkerConfig()
 
@@ -175,7 +173,7 @@ class JobWorker:
     def _fan_out(self, item: Every) -> Callable[..., Awaitable[None]]:
         async def run(timestamp: int) -> None:
             with structlog.contextvars.bound_contextvars(job=item.task):
-                await self._observed(item.task, fan_out(self._tenancy, item, self._list_companies))
+                await self._observed(item.task, fan_out(self._tenancy, item))
 
         return run
 

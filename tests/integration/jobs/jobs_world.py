@@ -10,14 +10,13 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
-from sqlalchemy import text
 
 from ringfence.features.companies.model import Company
 from ringfence.jobqueue.fanout import Every
 from ringfence.jobqueue.jobs import Handlers, Job, JobContext
 from ringfence.jobqueue.worker import JobWorker, WorkerConfig
 from ringfence.kit.ids import new_id
-from ringfence.tenancy.sessions import PlatformSession, Tenancy
+from ringfence.tenancy.sessions import Tenancy
 from tests.factories.cluster import Database
 
 QUICK = WorkerConfig(
@@ -29,10 +28,6 @@ QUICK = WorkerConfig(
     longest_retry_seconds=0.1,
     max_attempts=3,
     restart_seconds=0.05,
-)
-PAGE = text(
-    "SELECT id FROM companies WHERE status = 'active' AND (CAST(:after AS uuid) IS NULL OR id > :after)"
-    " ORDER BY id LIMIT :limit"
 )
 
 
@@ -69,10 +64,6 @@ async def make_company(tenancy: Tenancy, *, status: str = "active") -> UUID:
     return company_id
 
 
-async def list_companies(session: PlatformSession, after: UUID | None, limit: int) -> Sequence[UUID]:
-    return list(await session.scalars(PAGE, {"after": after, "limit": limit}))
-
-
 @asynccontextmanager
 async def working(
     tenancy: Tenancy, database: Database, handlers: Handlers, *, periodic: Sequence[Every] = (), config=QUICK
@@ -84,7 +75,6 @@ async def working(
         database.platform_url,
         handlers,
         periodic=periodic,
-        list_companies=list_companies,
         observe=lambda kind, outcome, _seconds: outcomes.append((kind, outcome)),
         config=config,
     )

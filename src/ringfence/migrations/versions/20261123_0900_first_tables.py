@@ -94,6 +94,8 @@ def upgrade() -> None:
     _run(policies.companies_table())
     # The intent is written by the app role under the dispatcher's fence, so it must see that the fence is current.
     op.execute(f"GRANT SELECT ON dispatcher_lease TO {policies.APP}")
+    # A server that is started, or asked whether it is ready, compares this with the migrations it knows.
+    op.execute(f"GRANT SELECT ON alembic_version TO {policies.PLATFORM}")
 
 
 def downgrade() -> None:
@@ -646,7 +648,7 @@ def _create() -> None:
         sa.Column("contact_id", sa.Uuid(), nullable=True),
         sa.Column("direction", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("from_number", sa.Text(), nullable=False),
+        sa.Column("from_number", sa.Text(), nullable=True),
         sa.Column("to_number", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("encoding", sa.Text(), nullable=False),
