@@ -14,6 +14,7 @@ from ringfence.features.users.actions.invitations import (
     revoke_invitation,
 )
 from ringfence.features.users.actions.people import (
+    change_platform_user,
     change_user,
     create_platform_user,
     create_user,
@@ -31,6 +32,7 @@ from ringfence.features.users.actions.sessions import (
 
 __all__ = [
     "accept_invitation",
+    "change_platform_user",
     "change_user",
     "clear_login_failures",
     "close_platform_session",

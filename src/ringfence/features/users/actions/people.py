@@ -7,7 +7,14 @@ from ringfence.errors import ConflictError
 from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.users import queries
-from ringfence.features.users.model import DirectoryLogin, DirectorySession, PlatformUser, User, UserSession
+from ringfence.features.users.model import (
+    DirectoryLogin,
+    DirectorySession,
+    PlatformUser,
+    PlatformUserSession,
+    User,
+    UserSession,
+)
 from ringfence.features.users.values import Email, Role, UserStatus, parse_email
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
@@ -84,6 +91,19 @@ async def create_platform_user(session: PlatformSession, *, email: str, name: st
     except IntegrityError:
         raise email_taken() from None
     return user
+
+
+async def change_platform_user(
+    session: PlatformSession, *, user: PlatformUser, status: UserStatus | None = None, password_hash: str | None = None
+) -> None:
+    """Suspend a super admin, make one active again, or give one a new password; all but the second end sessions."""
+    if status is not None:
+        user.status = status
+    if password_hash is not None:
+        user.password_hash = password_hash
+    if status == "suspended" or password_hash is not None:
+        await session.execute(delete(PlatformUserSession).where(PlatformUserSession.platform_user_id == user.id))
+    await session.flush()
 
 
 async def change_user(
