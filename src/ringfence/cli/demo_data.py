@@ -5,6 +5,8 @@ All numbers are from the range that the North American plan reserves for fiction
 
 from dataclasses import dataclass
 
+from ringfence.features.users.values import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -33,7 +35,7 @@ class DemoCompany:
     slug: str
     time_zone: str
     numbers: tuple[tuple[str, str], ...]
-    people: tuple[tuple[str, str], ...]  # (name, role)
+    people: tuple[tuple[str, Role], ...]
     customers: tuple[Customer, ...]
 
 
@@ -56,8 +58,16 @@ COMPANIES = (
                 "Marsh",
                 "+16025550131",
                 (
-                    Said("them", 2 * DAY + 190, "Hi, our AC is blowing warm air since this morning. Can someone come out?"),
-                    Said("us", 2 * DAY + 184, "Hi Elena, Priya at Bluebird here. We can be there today between 2 and 4 pm. OK?"),
+                    Said(
+                        "them",
+                        2 * DAY + 190,
+                        "Hi, our AC is blowing warm air. Can someone come out today?",
+                    ),
+                    Said(
+                        "us",
+                        2 * DAY + 184,
+                        "Hi Elena, Priya here. We can be there between 2 and 4 pm. OK?",
+                    ),
                     Said("them", 2 * DAY + 181, "Yes please! Gate code is 4417"),
                     Said("us", 2 * DAY + 60, "Marcus is on his way, about 20 minutes out."),
                     Said("them", 2 * DAY + 2, "All fixed, it was the capacitor. Thank you so much 🙏"),
@@ -69,7 +79,11 @@ COMPANIES = (
                 "Okafor",
                 "+16025550132",
                 (
-                    Said("us", DAY + 300, "Hi Tom, a reminder of your fall tune-up tomorrow at 9:30 am. Reply C to confirm."),
+                    Said(
+                        "us",
+                        DAY + 300,
+                        "Hi Tom, your fall tune-up is tomorrow at 9:30 am. Reply C to confirm.",
+                    ),
                     Said("them", DAY + 276, "C"),
                     Said("them", 52, "Running 10 min late, neighbor will let you in"),
                 ),
@@ -104,9 +118,7 @@ COMPANIES = (
             ),
             Customer("Owen", "Pratt", "+14805550136"),
             Customer("Mei", "Tanaka", "+16025550137"),
-            Customer(
-                "", "", "+16025550139", (Said("them", 17, "is this the number for emergency ac repair??"),)
-            ),
+            Customer("", "", "+16025550139", (Said("them", 17, "is this the number for emergency ac repair??"),)),
         ),
     ),
     DemoCompany(
@@ -121,7 +133,11 @@ COMPANIES = (
                 "Beckett",
                 "+12075550171",
                 (
-                    Said("us", 3 * DAY, "Hi Noah, it's Harbor Dental. You are due for a cleaning, would next week suit you?"),
+                    Said(
+                        "us",
+                        3 * DAY,
+                        "Hi Noah, it's Harbor Dental. Time for a cleaning, does next week suit?",
+                    ),
                     Said("them", 3 * DAY - 44, "Tuesday after 3?"),
                     Said("us", 3 * DAY - 50, "Tuesday 3:40 pm with Kim it is. See you then!"),
                     Said("them", 2 * DAY + 30, "👍"),
