@@ -12,3 +12,15 @@ CALLBACK_LAG = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 WEBHOOK_REFUSALS = Counter("ringfence_webhook_refusals_total", "Webhooks that were not let in, by reason.", ["reason"])
+REQUESTS = Histogram(
+    "ringfence_http_request_seconds",
+    "Answered requests by method, route template and status.",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+JOBS = Histogram(
+    "ringfence_job_seconds",
+    "Runs of background jobs by kind and what came of them.",
+    ["kind", "outcome"],
+    buckets=(0.01, 0.05, 0.25, 1, 5, 30, 120, 600),
+)

@@ -1,0 +1,108 @@
+"""Builds the ASGI application: a list of routers, the services they use, and what every answer has in common."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
+
+import ringfence
+from ringfence.api import health, site
+from ringfence.api.public import needs_caller, routes_of
+from ringfence.features.audit_log import routes as audit_log
+from ringfence.features.companies import routes as companies
+from ringfence.features.consent import routes as consent
+from ringfence.features.contacts import routes as contacts
+from ringfence.features.conversations import routes as conversations
+from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.twilio_settings import routes as twilio_settings
+from ringfence.features.users import routes as users
+from ringfence.features.users.routes.authenticator import CSRF_HEADER, SESSION_COOKIE, make_authenticator
+from ringfence.features.users.values import AccountPolicy
+from ringfence.kit.keyring import Keyring
+from ringfence.tenancy.sessions import Tenancy
+from ringfence.web import problems, services
+from ringfence.web.headers import SecurityHeaders
+from ringfence.web.middleware import Limits, RequestContext
+from ringfence.web.observe import Observe
+
+Service = TypeVar("Service")
+
+ROUTERS: tuple[APIRouter, ...] = (
+    users.router,
+    companies.router,
+    twilio_settings.router,
+    phone_numbers.router,
+    contacts.router,
+    consent.router,
+    conversations.router,
+    audit_log.router,
+    health.router,
+    site.router,
+)
+
+
+class Application(FastAPI):
+    """FastAPI with our middleware around all of it, its handler of unexpected errors included.
+
+    So that the answer to a fault of ours has its request id and headers too, and its log line has the id.
+    """
+
+    https = False
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The whole application, innermost first: FastAPI, limits, headers, counting, request id."""
+        inner = super().build_middleware_stack()
+        templates: dict[Any, str] = {route.endpoint: path for _, path, route in routes_of(self)}
+        return RequestContext(Observe(SecurityHeaders(Limits(inner), https=self.https), templates))
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the API, with the ways to prove who is calling."""
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+            for method, path, route in routes_of(self):
+                operation = schema["paths"].get(path, {}).get(method.lower())
+                if operation is not None and needs_caller(route):
+                    operation["security"] = [{"api_key": []}, {"session": [], "csrf": []}]
+            self.openapi_schema = schema
+        return self.openapi_schema
+
+
+SECURITY_SCHEMES = {
+    "api_key": {"type": "http", "scheme": "bearer", "description": "An API key, `rf_…`."},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "Set by log-in."},
+    "csrf": {"type": "apiKey", "in": "header", "name": CSRF_HEADER, "description": "With a session, unless reading."},
+}
+
+
+def create_app(*given: object) -> FastAPI:
+    """The application, over the services that the rooms' routes ask for by type (see `ringfence.runtime.build`).
+
+    Needs at least Tenancy, Keyring and AccountPolicy. `Release` and `Landing` have stand-ins, for tests that are
+    not about them. No documentation page is served: the usual ones load their scripts from elsewhere.
+    """
+    found = {type(item): item for item in (health.Release(ringfence.__version__, ""), site.Landing(), *given)}
+    tenancy, keyring, policy = _need(found, Tenancy), _need(found, Keyring), _need(found, AccountPolicy)
+    app = Application(
+        title="Ringfence",
+        version=ringfence.__version__,
+        summary="A Twilio workspace for many companies on one server.",
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    app.https = policy.cookie_secure
+    services.install(app, *found.values())
+    app.state.authenticate = make_authenticator(tenancy, keyring)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def _need(found: Mapping[type, object], kind: type[Service]) -> Service:
+    item = found.get(kind)
+    if not isinstance(item, kind):
+        raise TypeError(f"the application needs a {kind.__name__}")
+    return item

@@ -1,0 +1,45 @@
+"""The routes that need no caller, each with its reason. Every other route must name the level it needs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+
+from ringfence.web import caller
+
+PUBLIC: Mapping[tuple[str, str], str] = {
+    ("GET", "/"): "says what runs here",
+    ("GET", "/landing.css"): "style of that page",
+    ("GET", "/invite"): "page that an invitation's link opens; the token is in the fragment",
+    ("GET", "/invite/invite.css"): "style of that page",
+    ("GET", "/invite/invite.js"): "script of that page",
+    ("GET", "/openapi.json"): "describes the API; the same for everybody",
+    ("GET", "/healthz"): "whether the process lives; no data",
+    ("GET", "/readyz"): "whether the server can work; no company's data",
+    ("GET", "/metrics"): "counts over all companies; no names or numbers",
+    ("POST", "/api/auth/login"): "where a caller comes from",
+    ("POST", "/api/auth/invitations/accept"): "the single-use token of the invitation is the credential",
+}
+
+_CALLERS = {caller.any_caller}
+
+
+def routes_of(app: FastAPI) -> Iterator[tuple[str, str, Any]]:
+    """Method, whole path template and endpoint of every route of the application; HEAD goes with GET."""
+    for route in iter_route_contexts(app.routes):
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            yield method, str(route.path), route
+
+
+def needs_caller(route: Any) -> bool:
+    """Whether a route is only reached by somebody known: one of its dependencies asks who is calling."""
+    dependant: Dependant | None = getattr(route, "dependant", None)
+    return dependant is not None and any(call in _CALLERS for call in _calls(dependant))
+
+
+def _calls(dependant: Dependant) -> Iterator[Any]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _calls(inner)

@@ -1,0 +1,81 @@
+"""Builds the services that the API and the worker share, from the settings and the database's logins."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ringfence.db.engine import create_engine
+from ringfence.errors import ConfigurationError
+from ringfence.features.users.values import AccountPolicy, PasswordHasher
+from ringfence.kit.keyring import Keyring
+from ringfence.providers.twilio.gateway import TwilioGateway
+from ringfence.runtime.database import Logins
+from ringfence.runtime.files import make_folder, read_or_make
+from ringfence.settings import Settings
+from ringfence.tenancy.sessions import Tenancy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What the doors hand down. Made inside the event loop that will use it; close it there."""
+
+    settings: Settings
+    logins: Logins
+    tenancy: Tenancy
+    keyring: Keyring
+    gateway: TwilioGateway
+    policy: AccountPolicy
+    hasher: PasswordHasher
+
+    async def close(self) -> None:
+        """Close the database pools."""
+        await self.tenancy.close()
+
+
+def build(settings: Settings, logins: Logins, *, hasher: PasswordHasher | None = None) -> Runtime:
+    """The services for these settings. Raises ConfigurationError when no key is set and none may be made."""
+    return Runtime(
+        settings=settings,
+        logins=logins,
+        tenancy=Tenancy(
+            create_engine(logins.app, pool_size=settings.database_pool_size, application_name="ringfence-app"),
+            create_engine(
+                logins.platform, pool_size=settings.database_pool_size, application_name="ringfence-platform"
+            ),
+        ),
+        keyring=keyring(settings, logins),
+        gateway=TwilioGateway(
+            settings.twilio_api_url, settings.public_url, timeout_seconds=settings.post_timeout_seconds
+        ),
+        policy=AccountPolicy(
+            public_url=settings.public_url,
+            cookie_secure=settings.cookie_secure,
+            session_lifetime=timedelta(hours=settings.session_hours),
+            invitation_lifetime=timedelta(hours=settings.invitation_hours),
+            mails_invitations=settings.smtp_url is not None,
+        ),
+        hasher=hasher or PasswordHasher(),
+    )
+
+
+def open_tenancy(settings: Settings, logins: Logins) -> Tenancy:
+    """Pools of both roles; connections are made as they are needed."""
+    size = settings.database_pool_size
+    return Tenancy(
+        create_engine(logins.app, pool_size=size, application_name="ringfence-app"),
+        create_engine(logins.platform, pool_size=size, application_name="ringfence-platform"),
+    )
+
+
+def keyring(settings: Settings, logins: Logins) -> Keyring:
+    """The server's keys. Beside an embedded database one is made and kept (0600) if none is set."""
+    keys = [key.get_secret_value() for key in settings.secret_keys]
+    if not keys and not logins.embedded:
+        raise ConfigurationError(
+            "RINGFENCE_SECRET_KEYS is not set: make a key (openssl rand -hex 32), set it, and keep it safe, for what it"
+            " seals cannot be read without it."
+        )
+    if not keys:
+        path = make_folder(settings.data_dir) / "secret-key"
+        keys = [read_or_make(path, lambda: secrets.token_hex(32)).strip()]
+    return Keyring(keys)
