@@ -160,7 +160,9 @@ async def end_sessions(session: TenantSession, user: User) -> None:
     await session.execute(
         delete(DirectorySession).where(
             DirectorySession.company_id == session.company_id, DirectorySession.session_id.in_(of_mine)
-        )
+        ),
+        # Otherwise SQLAlchemy asks for the deleted keys, and the app role may not see these hashes.
+        execution_options={"synchronize_session": False},
     )
     await session.execute(
         update(UserSession).where(*mine, UserSession.revoked_at.is_(None)).values(revoked_at=utc_now())
