@@ -37,7 +37,7 @@ class Message(TenantTable, Base):
     contact_id: Mapped[UUID | None]
     direction: Mapped[str]
     status: Mapped[str]
-    from_number: Mapped[str]
+    from_number: Mapped[str | None]
     to_number: Mapped[str]
     body: Mapped[str]
     encoding: Mapped[str]

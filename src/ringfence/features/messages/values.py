@@ -1,5 +1,12 @@
 """Words of a text's life, and which status may follow which."""
 
+from dataclasses import dataclass
+from typing import ClassVar, Final
+from uuid import UUID
+
+from ringfence.jobqueue.jobs import Job
+from ringfence.providers.twilio.codes import explain
+
 DIRECTIONS = ("inbound", "outbound")
 ENCODINGS = ("GSM-7", "UCS-2")
 SOURCES = ("api", "console", "retry", "webhook", "sync")
@@ -46,3 +53,65 @@ FROM_TWILIO = {
 def moves_forward(current: str, new: str) -> bool:
     """Whether a text of status `current` may become `new`."""
     return RANKS[new] > RANKS[current]
+
+
+# Statuses of a text that is ours alone: nothing of it has gone to Twilio, as far as anybody knows.
+WAITING = frozenset({"held", "queued"})
+# What a person may have sent again. Not while the outcome is open: the first one may still arrive.
+RETRYABLE = frozenset({"failed", "undelivered", "refused", "unconfirmed", "canceled"})
+# Statuses of a text that did not go out, and so is no reason to call another one a duplicate.
+NOT_SENT = frozenset({"failed", "refused", "canceled"})
+
+MOST_BODY_UNITS: Final = 1600
+"""Twilio's longest body, in UTF-16 units (error 21617)."""
+MOST_MEDIA: Final = 10
+"""Twilio's most attachments of one text (error 21623)."""
+DUPLICATE_SECONDS: Final = 10
+"""How long the same body to the same number counts as sent by mistake."""
+
+REPLY, TRANSACTIONAL = 0, 1
+"""Priorities in the outbox: an answer goes before what the company begins."""
+
+
+def body_units(body: str) -> int:
+    """The length that Twilio limits: an emoji counts as two or more."""
+    return len(body.encode("utf-16-le")) // 2
+
+
+def reason_of(error_code: int | None) -> str:
+    """Why Twilio or a carrier did not deliver, in words, with what mends it."""
+    explained = explain(error_code)
+    return f"{explained.meaning} {explained.fix}".strip()
+
+
+def inbound_key(twilio_sid: str) -> str:
+    """What makes an inbound webhook the same one as another: Twilio's identifier of the text."""
+    return f"inbound:{twilio_sid}"
+
+
+def status_key(twilio_sid: str, status: str, error_code: int | None) -> str:
+    """What makes a status callback the same one as another."""
+    return f"status:{twilio_sid}:{status}:{error_code or ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchMedia(Job):
+    """Fetch the attachments of one inbound text from Twilio."""
+
+    kind: ClassVar[str] = "messages.fetch_media"
+    message_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveMedia(Job):
+    """Delete the stored files of one deleted text."""
+
+    kind: ClassVar[str] = "messages.remove_media"
+    message_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepMessages(Job):
+    """Ask Twilio about the company's texts that stay unfinished, and forget old idempotency keys."""
+
+    kind: ClassVar[str] = "messages.sweep"

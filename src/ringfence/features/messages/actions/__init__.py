@@ -1,0 +1,1 @@
+"""Writing texts: handing in, recording what became of them, receiving, deleting."""

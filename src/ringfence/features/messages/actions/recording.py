@@ -1,0 +1,98 @@
+"""Writing records and timelines, many texts at once; every statement names one company."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ringfence.features.messages.actions.merging import Event, Record
+from ringfence.kit.clock import utc_now
+from ringfence.kit.ids import new_id
+from ringfence.tenancy.sessions import TenantSession
+from ringfence.tenancy.statements import register
+
+# NO KEY: timelines refer to the text, and adding a line must not wait for us.
+_LOCK = register(
+    "messages.lock",
+    """
+    SELECT id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at,
+           phone_number_id, to_number
+    FROM sms_messages
+    WHERE company_id = :company_id AND id = ANY(CAST(:ids AS uuid[])) AND direction = 'outbound'
+    ORDER BY id
+    FOR NO KEY UPDATE
+    """,
+)
+_SAVE = register(
+    "messages.save",
+    """
+    UPDATE sms_messages m
+    SET status = u.status, twilio_sid = u.twilio_sid, account_sid = u.account_sid, error_code = u.error_code,
+        refusal_code = u.refusal_code, reason = u.reason, not_before = u.not_before, accepted_at = u.accepted_at,
+        updated_at = :now
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:sids AS text[]), CAST(:accounts AS text[]),
+        CAST(:error_codes AS int[]), CAST(:refusal_codes AS text[]), CAST(:reasons AS text[]),
+        CAST(:not_before AS timestamptz[]), CAST(:accepted_at AS timestamptz[])
+    ) AS u(id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at)
+    WHERE m.company_id = :company_id AND m.id = u.id
+    """,
+)
+_NOTE = register(
+    "messages.note",
+    """
+    INSERT INTO message_events (company_id, id, message_id, at, kind, detail)
+    SELECT :company_id, u.id, u.message_id, :now, u.kind, CAST(u.detail AS jsonb)
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:message_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:details AS text[])
+    ) AS u(id, message_id, kind, detail)
+    """,
+)
+
+
+async def lock(session: TenantSession, message_ids: Sequence[UUID]) -> Mapping[UUID, Record]:
+    """The records of outbound texts, locked (in the order of their ids) until the transaction ends."""
+    if not message_ids:
+        return {}
+    rows = await session.execute(_LOCK, {"company_id": session.company_id, "ids": list(message_ids)})
+    return {row.id: Record(*row) for row in rows}
+
+
+async def save(session: TenantSession, records: Sequence[Record]) -> None:
+    """Write the records that changed."""
+    changed = [record for record in records if record.changed]
+    if not changed:
+        return
+    await session.execute(
+        _SAVE,
+        {
+            "company_id": session.company_id,
+            "now": utc_now(),
+            "ids": [record.id for record in changed],
+            "statuses": [record.status for record in changed],
+            "sids": [record.twilio_sid for record in changed],
+            "accounts": [record.account_sid for record in changed],
+            "error_codes": [record.error_code for record in changed],
+            "refusal_codes": [record.refusal_code for record in changed],
+            "reasons": [record.reason for record in changed],
+            "not_before": [record.not_before for record in changed],
+            "accepted_at": [record.accepted_at for record in changed],
+        },
+    )
+
+
+async def note(session: TenantSession, events: Sequence[Event], *, at: datetime | None = None) -> None:
+    """Add lines to timelines, all at one instant (default: now), in the order given."""
+    if not events:
+        return
+    await session.execute(
+        _NOTE,
+        {
+            "company_id": session.company_id,
+            "now": at or utc_now(),
+            "ids": [new_id() for _ in events],
+            "message_ids": [event.message_id for event in events],
+            "kinds": [event.kind for event in events],
+            "details": [json.dumps(event.detail, default=str) for event in events],
+        },
+    )

@@ -1,0 +1,213 @@
+"""Handing in a text: ask the gate, then store text, conversation, timeline and outbox row in one transaction.
+
+Nothing here talks to Twilio; the dispatcher does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+from ringfence.dispatch import outbox
+from ringfence.dispatch.ports import Hold, Refuse
+from ringfence.errors import InvalidInputError
+from ringfence.features.audit_log.values import Actor
+from ringfence.features.consent import queries as consent
+from ringfence.features.contacts import queries as contacts
+from ringfence.features.conversations import actions as conversations
+from ringfence.features.conversations import queries as conversation_queries
+from ringfence.features.conversations.model import Conversation
+from ringfence.features.conversations.values import preview_of
+from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions.merging import Event
+from ringfence.features.messages.model import Media, Message
+from ringfence.features.messages.queries import facts, gate
+from ringfence.features.messages.values import MOST_BODY_UNITS, MOST_MEDIA, REPLY, TRANSACTIONAL, body_units
+from ringfence.features.phone_numbers import actions as phone_numbers
+from ringfence.features.phone_numbers.errors import UnknownSenderError
+from ringfence.features.phone_numbers.model import PhoneNumber
+from ringfence.kit.clock import utc_now
+from ringfence.kit.ids import new_id
+from ringfence.kit.segments import count_segments
+from ringfence.tenancy.sessions import TenantSession
+from ringfence.tenancy.statements import register
+
+# Two equal texts that are handed in at once must see each other, or each would find itself the first.
+_TAKE_TURNS = register(
+    "messages.take_turns",
+    "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:company_id AS text) || CAST(:to_number AS text), 0))",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A text to hand in. Numbers are E.164; `from_number` None leaves the choice to the server."""
+
+    to_number: str
+    body: str = field(repr=False)
+    media_urls: tuple[str, ...] = ()
+    from_number: str | None = None
+    contact_id: UUID | None = None
+    allow_duplicate: bool = False
+    source: Literal["api", "console", "retry"]
+    retry_of: UUID | None = None
+
+
+def check_content(draft: Draft) -> None:
+    """Raise InvalidInputError for what no provider would take: `empty_body`, `body_too_long`, `too_many_media`."""
+    if not draft.body.strip() and not draft.media_urls:
+        raise InvalidInputError("empty_body", "The text is empty.")
+    units = body_units(draft.body)
+    if units > MOST_BODY_UNITS:
+        raise InvalidInputError(
+            "body_too_long", f"The text has {units} characters; {MOST_BODY_UNITS} is the most (an emoji counts as two)."
+        )
+    if len(draft.media_urls) > MOST_MEDIA:
+        raise InvalidInputError("too_many_media", f"A text carries {MOST_MEDIA} attachments at most.")
+
+
+async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor) -> Message:
+    """Store a text as queued, held or refused, as the gate says; a refused one is kept with its reason.
+
+    Raises, and stores nothing: InvalidInputError for malformed content or a contact with another number,
+    NotFoundError for an unknown contact, UnknownSenderError (a RefusedError) for a sender that is not the company's.
+    """
+    check_content(draft)
+    await take_turns(session, draft.to_number)
+    contact_id = await _contact_id(session, draft)
+    latest = await conversation_queries.find_latest(session, outside_number=draft.to_number)
+    choice = await facts.choose_sender(
+        session,
+        to_number=draft.to_number,
+        conversation_number_id=latest.phone_number_id if latest else None,
+        requested=draft.from_number,
+        media=len(draft.media_urls),
+    )
+    sender = choice if isinstance(choice, PhoneNumber) else None
+    answer = gate.ask(
+        gate.Facts(
+            connection=await facts.connection(session),
+            sender_refusal=choice if isinstance(choice, Refuse) else None,
+            opted_out=bool(await consent.is_opted_out(session, sender.id if sender else None, [draft.to_number])),
+            duplicate=not draft.allow_duplicate
+            and await facts.is_duplicate(
+                session,
+                to_number=draft.to_number,
+                body=draft.body,
+                media_urls=draft.media_urls,
+                apart_from=draft.retry_of,
+            ),
+        )
+    )
+    if latest is not None and sender is not None and latest.phone_number_id != sender.id:
+        latest = await conversation_queries.find_between(
+            session, phone_number_id=sender.id, outside_number=draft.to_number
+        )
+    message = _message(draft, actor, sender=sender, conversation=latest, contact_id=contact_id)
+    if isinstance(answer, Refuse):
+        return await _keep_refused(session, message, draft, answer, actor)
+    if sender is None:  # pragma: no cover - the gate refuses a text without sender
+        raise UnknownSenderError
+    return await _queue(session, message, draft=draft, sender=sender, hold=answer, actor=actor)
+
+
+async def take_turns(session: TenantSession, to_number: str) -> None:
+    """Wait for other texts of the company to the same number that are just being handed in; until the commit."""
+    await session.execute(_TAKE_TURNS, {"company_id": session.company_id, "to_number": to_number})
+
+
+async def _contact_id(session: TenantSession, draft: Draft) -> UUID | None:
+    if draft.contact_id is None:
+        contact = await contacts.find_by_number(session, draft.to_number)
+        return contact.id if contact else None
+    contact = await contacts.get_contact(session, draft.contact_id)
+    if contact.phone_number not in {None, draft.to_number}:
+        raise InvalidInputError("contact_mismatch", "This contact has another number than the text goes to.")
+    return contact.id
+
+
+def _message(
+    draft: Draft,
+    actor: Actor,
+    *,
+    sender: PhoneNumber | None,
+    conversation: Conversation | None,
+    contact_id: UUID | None,
+) -> Message:
+    count = count_segments(draft.body)
+    now = utc_now()
+    return Message(
+        id=new_id(),
+        conversation_id=conversation.id if conversation else None,
+        phone_number_id=sender.id if sender else None,
+        contact_id=contact_id,
+        direction="outbound",
+        from_number=sender.phone_number if sender else draft.from_number,
+        to_number=draft.to_number,
+        body=draft.body,
+        encoding=count.encoding,
+        num_segments=count.segments,
+        num_media=len(draft.media_urls),
+        priority=REPLY if conversation and conversation.last_direction == "inbound" else TRANSACTIONAL,
+        source=draft.source,
+        retry_of=draft.retry_of,
+        created_by=actor.user_id,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def _keep_refused(session: TenantSession, message: Message, draft: Draft, word: Refuse, actor: Actor) -> Message:
+    message.status, message.refusal_code, message.reason = "refused", word.code, word.reason
+    await _store(session, message, draft)
+    await _note(session, message, actor, {"code": word.code, "reason": word.reason})
+    return message
+
+
+async def _queue(
+    session: TenantSession, message: Message, *, draft: Draft, sender: PhoneNumber, hold: Hold | None, actor: Actor
+) -> Message:
+    message.status = "held" if hold else "queued"
+    detail: dict[str, object] = {"priority": message.priority}
+    if hold is not None:
+        message.not_before, message.refusal_code, message.reason = hold.until, hold.code, hold.reason
+        detail |= {"code": hold.code, "reason": hold.reason, "until": hold.until.isoformat()}
+    message.conversation_id = await conversations.bump(
+        session,
+        phone_number_id=sender.id,
+        outside_number=message.to_number,
+        contact_id=message.contact_id,
+        direction="outbound",
+        at=message.created_at,
+        preview=preview_of(message.body, message.num_media),
+    )
+    await _store(session, message, draft)
+    await _note(session, message, actor, detail)
+    await phone_numbers.touch_used(session, sender.id, at=message.created_at)
+    await outbox.enqueue(
+        session,
+        message_id=message.id,
+        sender_id=sender.id,
+        priority=message.priority,
+        segments=message.num_segments,
+        due_at=hold.until if hold else message.created_at,
+        segments_per_second=sender.segments_per_second,
+    )
+    return message
+
+
+async def _store(session: TenantSession, message: Message, draft: Draft) -> None:
+    session.add(message)
+    await session.flush()
+    session.add_all(
+        Media(message_id=message.id, position=position, status="remote", source_url=url, created_at=message.created_at)
+        for position, url in enumerate(draft.media_urls)
+    )
+    await session.flush()
+
+
+async def _note(session: TenantSession, message: Message, actor: Actor, detail: Mapping[str, object]) -> None:
+    who = {"by": actor.name, "by_kind": actor.kind, "source": message.source}
+    if message.retry_of is not None:
+        who["retry_of"] = str(message.retry_of)
+    await recording.note(session, [Event(message.id, message.status, {**who, **detail})], at=message.created_at)

@@ -1,0 +1,113 @@
+"""Bodies and answers of texts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import Field, HttpUrl, StringConstraints, UrlConstraints
+
+from ringfence.features.messages.model import Media, Message, MessageEvent
+from ringfence.web.schemas import Answer, Body
+
+Spelled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+MediaURL = Annotated[HttpUrl, UrlConstraints(max_length=2000)]
+
+
+class SendBody(Body):
+    """A text to one person."""
+
+    to: Spelled = Field(description="As people write it; read in the company's default region.")
+    body: str = Field(default="", description="Up to 1600 characters; may be empty with media_urls.")
+    from_number: Spelled | None = Field(
+        default=None, description="One of the company's numbers; chosen by the server if left out."
+    )
+    contact_id: UUID | None = None
+    media_urls: list[MediaURL] = Field(default=[], description="Up to 10 addresses that Twilio can read.")
+    allow_duplicate: bool = Field(default=False, description="Send it even if the same text has just gone there.")
+
+
+class RetryBody(Body):
+    """How to send a text again."""
+
+    from_number: Spelled | None = Field(default=None, description="Another number of the company, if wanted.")
+
+
+class MediaAnswer(Answer):
+    """One attachment. `url` is where a stored one is read; null while there is nothing to read."""
+
+    id: UUID
+    position: int
+    status: str
+    content_type: str | None
+    size_bytes: int | None
+    reason: str | None
+    url: str | None
+
+
+class MessageAnswer(Answer):
+    """One text. `reason` says in words why it failed, was refused or waits."""
+
+    id: UUID
+    direction: str
+    status: str
+    from_number: str | None
+    to_number: str
+    body: str
+    encoding: str
+    num_segments: int
+    num_media: int
+    media: list[MediaAnswer]
+    conversation_id: UUID | None
+    phone_number_id: UUID | None
+    contact_id: UUID | None
+    source: str
+    twilio_sid: str | None
+    error_code: int | None
+    refusal_code: str | None
+    reason: str | None
+    not_before: datetime | None
+    retry_of: UUID | None
+    created_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    accepted_at: datetime | None
+
+    @classmethod
+    def made_of(cls, message: Message, media: Sequence[Media]) -> Self:
+        """The answer for a text and its attachments, in their order."""
+        own = {name: getattr(message, name) for name in cls.model_fields if name != "media"}
+        return cls(**own, media=[_media_answer(item) for item in media])
+
+
+class EventAnswer(Answer):
+    """One line of a timeline."""
+
+    id: UUID
+    at: datetime
+    kind: str
+    detail: dict[str, Any]
+
+    @classmethod
+    def made_of(cls, event: MessageEvent) -> Self:
+        """The answer for a line."""
+        return cls.of(event)
+
+
+class Timeline(Answer):
+    """Everything that happened to a text, first things first."""
+
+    items: list[EventAnswer]
+
+
+def _media_answer(item: Media) -> MediaAnswer:
+    path = f"/api/sms/messages/{item.message_id}/media/{item.id}"
+    return MediaAnswer(
+        id=item.id,
+        position=item.position,
+        status=item.status,
+        content_type=item.content_type,
+        size_bytes=item.size_bytes,
+        reason=item.reason,
+        url=path if item.status == "stored" else None,
+    )
