@@ -11,13 +11,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from ringfence.api.app import create_app
 from ringfence.db.engine import create_engine
 from ringfence.features.users.values import AccountPolicy, PasswordHasher
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.sessions import Tenancy
 from tests.factories.cluster import Cluster, Database
 from tests.factories.people import cheap_hasher
-from tests.factories.world import SECRET_KEY, World, build_app, make_world, policy
+from tests.factories.world import SECRET_KEY, World, make_world, policy
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +76,7 @@ def app(
     account_policy: AccountPolicy,
     more_services: tuple[object, ...],
 ) -> FastAPI:
-    return build_app(tenancy, keyring, hasher, account_policy, *more_services)
+    return create_app(tenancy, keyring, hasher, account_policy, *more_services)
 
 
 @pytest.fixture

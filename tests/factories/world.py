@@ -1,19 +1,16 @@
 """The application with two companies in it: what most tests through the HTTP door stand on."""
 
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from importlib import import_module
 
 import httpx
 from fastapi import FastAPI
 
-from ringfence.features.users.routes.authenticator import CSRF_HEADER, make_authenticator
+from ringfence.features.users.routes.authenticator import CSRF_HEADER
 from ringfence.features.users.values import AccountPolicy, PasswordHasher
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.sessions import Tenancy
-from ringfence.web import problems, services
-from ringfence.web.middleware import Limits, RequestContext
 from tests.factories.people import (
     PASSWORD,
     CompanyWithPeople,
@@ -24,17 +21,6 @@ from tests.factories.people import (
 
 BASE_URL = "http://ringfence.test"
 SECRET_KEY = "tests-secret-key-of-32-characters-or-more"
-ROOMS = [
-    "audit_log",
-    "companies",
-    "users",
-    "twilio_settings",
-    "phone_numbers",
-    "contacts",
-    "consent",
-    "conversations",
-    "messages",
-]
 
 
 def policy(**changes: object) -> AccountPolicy:
@@ -49,24 +35,6 @@ def policy(**changes: object) -> AccountPolicy:
             **changes,
         }
     )
-
-
-def build_app(
-    tenancy: Tenancy, keyring: Keyring, hasher: PasswordHasher, account_policy: AccountPolicy, *more: object
-) -> FastAPI:
-    app = FastAPI()
-    services.install(app, tenancy, keyring, hasher, account_policy, *more)
-    app.state.authenticate = make_authenticator(tenancy, keyring)
-    problems.install(app)
-    app.add_middleware(Limits)
-    app.add_middleware(RequestContext)
-    for room in ROOMS:
-        for shelf in ("routes", "webhooks"):
-            name = f"ringfence.features.{room}.{shelf}"
-            # Rooms are still being built: one that cannot be imported yet is left out.
-            with suppress(ImportError, AttributeError):
-                app.include_router(import_module(name).router)
-    return app
 
 
 @dataclass
