@@ -3,11 +3,9 @@
 Everything here works inside one company's sessions. Between transactions nothing is held but what is in flight.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
 from uuid import UUID
 
 from ringfence.dispatch import statements
@@ -46,7 +44,6 @@ class Claimed:
     text: Text
     sender_id: UUID
     attempt: int
-    fence: int
     credentials: Credentials
     claimed_at: float
 
@@ -79,8 +76,6 @@ class Results:
     unknown: list[tuple[UUID, int]] = field(default_factory=list[tuple[UUID, int]])
     paused: dict[UUID, datetime] = field(default_factory=dict[UUID, datetime])
     notes: list[Noted] = field(default_factory=list[Noted])
-    outcomes: Counter[str] = field(default_factory=Counter[str])
-    fence: int | None = None
 
     def merge(self, newer: "Results | None") -> "Results":
         """Put newer results behind these, which could not be written yet."""
@@ -90,12 +85,24 @@ class Results:
             self.unknown += newer.unknown
             self.paused |= newer.paused
             self.notes += newer.notes
-            self.outcomes += newer.outcomes
-            self.fence = newer.fence
         return self
 
+    def singles(self) -> Iterator["Results"]:
+        """The same results one text at a time, for when the database refuses one of them."""
+        for settled in self.settled:
+            yield Results(settled=[settled])
+        for parked in self.unknown:
+            yield Results(unknown=[parked], notes=self._notes_of(parked[0]))
+        for requeued in self.requeued:
+            yield Results(requeued=[requeued], notes=self._notes_of(requeued[0]))
+        if self.paused:
+            yield Results(paused=self.paused)
+
+    def _notes_of(self, message_id: UUID) -> list[Noted]:
+        return [note for note in self.notes if note.message_id == message_id]
+
     def __len__(self) -> int:
-        return len(self.settled) + len(self.requeued) + len(self.unknown)
+        return len(self.settled) + len(self.requeued) + len(self.unknown) + len(self.paused)
 
 
 class CompanyWork:
@@ -106,6 +113,11 @@ class CompanyWork:
         self._texts = texts
         self._company_id = company_id
         self._deadlines = deadlines
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The waits this work is done under."""
+        return self._deadlines
 
     async def claim(
         self, right: Right, budgets: Mapping[UUID, int], eligible: Mapping[UUID, datetime], most: int
@@ -143,9 +155,9 @@ class CompanyWork:
                 for row in rows:
                     verdict = verdicts.get(row.message_id)
                     if isinstance(verdict, Text) and isinstance(credentials, Credentials):
-                        texts.append(Claimed(verdict, row.sender_id, row.attempt, right.fence, credentials, claimed_at))
+                        texts.append(Claimed(verdict, row.sender_id, row.attempt, credentials, claimed_at))
                         spent[row.sender_id] = spent.get(row.sender_id, 0) + row.segments
-                await self._turn_away(session, {row.message_id: row.attempt for row in rows}, verdicts, right.fence)
+                await self._turn_away(session, {row.message_id: row.attempt for row in rows}, verdicts)
                 await self._intend(session, texts, right.fence)
             more = await session.execute(
                 statements.NEXT_DUE,
@@ -163,7 +175,7 @@ class CompanyWork:
         return await self._texts.judge(session, message_ids)
 
     async def _turn_away(
-        self, session: TenantSession, attempts: Mapping[UUID, int], verdicts: Mapping[UUID, Verdict], fence: int
+        self, session: TenantSession, attempts: Mapping[UUID, int], verdicts: Mapping[UUID, Verdict]
     ) -> None:
         """Record what the gate refused or holds; a text that is gone (deleted meanwhile) just leaves the outbox."""
         refused = {message: verdict for message, verdict in verdicts.items() if isinstance(verdict, Refuse)}
@@ -175,7 +187,7 @@ class CompanyWork:
             await self._done(session, [(message, attempts[message]) for message in (*refused, *gone)])
         if held:
             await self._texts.hold(session, held)
-            await self._requeue(session, [(m, attempts[m], hold.until) for m, hold in held.items()], fence)
+            await self._requeue(session, [(m, attempts[m], hold.until) for m, hold in held.items()])
 
     async def _intend(self, session: TenantSession, texts: Sequence[Claimed], fence: int) -> None:
         if texts:
@@ -204,38 +216,39 @@ class CompanyWork:
         if notes:
             await self._texts.note(session, notes)
 
-    async def record(self, results: Results, fence: int) -> None:
+    async def record(self, results: Results) -> None:
         """Write outcomes in one transaction; safe to repeat after a failure."""
         async with self._tenancy.tenant(self._company_id) as session:
             if results.settled:
                 await self._texts.settle(session, results.settled)
                 await self._done(session, [(item.message_id, item.attempt) for item in results.settled])
-            if results.unknown:
-                await self._park(session, results.unknown)
-            if results.requeued:
-                await self._requeue(session, results.requeued, fence)
+            due = await self._park(session, results.unknown) + await self._requeue(session, results.requeued)
             if results.notes:
                 await self._texts.note(session, results.notes)
-            for until, group in groupby(sorted(results.paused, key=lambda s: results.paused[s]), results.paused.get):
-                await session.execute(
-                    statements.PAUSE_LANE,
-                    {"company_id": self._company_id, "senders": list(group), "until": until},
-                )
+            await self._wake(session, due, results.paused)
 
-    async def open_texts(self, senders: Sequence[UUID], most: int) -> tuple[Credentials | Refuse, list[Open]]:
-        """Texts of unknown outcome whose turn it is, and the way to Twilio to ask about them."""
+    async def open_texts(self, senders: Sequence[UUID], most: int) -> tuple[Credentials | Refuse | None, list[Open]]:
+        """Texts of unknown outcome whose turn it is, and the way to Twilio to ask about them.
+
+        Their next turn is set at once, so whoever takes them need not put them back.
+        """
         async with self._tenancy.tenant(self._company_id) as session:
             rows = (
                 await session.execute(
-                    statements.UNKNOWN, {"company_id": self._company_id, "senders": list(senders), "most": most}
+                    statements.TAKE_UNKNOWN,
+                    {
+                        "company_id": self._company_id,
+                        "senders": list(senders),
+                        "most": most,
+                        "look_after": self._deadlines.look_after,
+                    },
                 )
             ).all()
             if not rows:
-                return Refuse("", ""), []
+                return None, []
             credentials = await self._texts.credentials(session)
             texts = await self._texts.load(session, [row.message_id for row in rows])
-            gone = [(row.message_id, row.attempt) for row in rows if row.message_id not in texts]
-            await self._done(session, gone)
+            await self._done(session, [(row.message_id, row.attempt) for row in rows if row.message_id not in texts])
         found = [row for row in rows if row.message_id in texts]
         return credentials, [Open(texts[r.message_id], r.attempt, r.started_at, r.give_up) for r in found]
 
@@ -244,32 +257,31 @@ class CompanyWork:
         async with self._tenancy.tenant(self._company_id) as session:
             return await self._texts.adopted_sids(session, sids)
 
-    async def resolve(self, found: Sequence[Settled], given_up: Sequence[Open], look_again: Sequence[Open]) -> None:
-        """Record what looking at Twilio's list brought: adopted, left to a person, or to be asked again."""
+    async def resolve(self, found: Sequence[Settled], given_up: Sequence[Open]) -> None:
+        """Record what looking at Twilio's list brought: adopted, or left to a person."""
         async with self._tenancy.tenant(self._company_id) as session:
             if found:
                 await self._texts.settle(session, found)
-            if given_up:
-                await self._texts.note(
-                    session, [Noted(item.text.message_id, item.attempt, "unconfirmed", {}) for item in given_up]
-                )
-            done = [(item.message_id, item.attempt) for item in found]
-            await self._done(session, done + [(item.text.message_id, item.attempt) for item in given_up])
-            again = await session.execute(
-                statements.LOOK_AGAIN,
-                {
-                    "company_id": self._company_id,
-                    "message_ids": [item.text.message_id for item in look_again],
-                    "look_after": self._deadlines.look_after,
-                },
-            )
-            await self._wake(session, [(row.sender_id, row.due_at) for row in again])
+                await self._done(session, [(item.message_id, item.attempt) for item in found])
+            # A callback may have answered meanwhile: then the row is gone, and nothing is unconfirmed.
+            left = await self._done(session, [(item.text.message_id, item.attempt) for item in given_up])
+            notes = [
+                Noted(o.text.message_id, o.attempt, "unconfirmed", {}) for o in given_up if o.text.message_id in left
+            ]
+            if notes:
+                await self._texts.note(session, notes)
 
-    async def _done(self, session: TenantSession, texts: Sequence[tuple[UUID, int]]) -> None:
-        if texts:
-            await session.execute(statements.DONE, {"company_id": self._company_id, **_columns(texts)})
+    async def _done(self, session: TenantSession, texts: Sequence[tuple[UUID, int]]) -> set[UUID]:
+        """Take settled texts out; returns those that were still there."""
+        if not texts:
+            return set()
+        rows = await session.execute(statements.DONE, {"company_id": self._company_id, **_columns(texts)})
+        return {row.message_id for row in rows}
 
-    async def _park(self, session: TenantSession, texts: Sequence[tuple[UUID, int]]) -> None:
+    async def _park(self, session: TenantSession, texts: Sequence[tuple[UUID, int]]) -> list[tuple[UUID, datetime]]:
+        """Texts become unknown; returns each one's sender and next alarm."""
+        if not texts:
+            return []
         rows = await session.execute(
             statements.PARK,
             {
@@ -279,31 +291,43 @@ class CompanyWork:
                 **_columns(texts),
             },
         )
-        await self._wake(session, [(row.sender_id, row.due_at) for row in rows])
+        return [(row.sender_id, row.due_at) for row in rows]
 
-    async def _requeue(self, session: TenantSession, texts: Sequence[tuple[UUID, int, datetime]], fence: int) -> None:
+    async def _requeue(
+        self, session: TenantSession, texts: Sequence[tuple[UUID, int, datetime]]
+    ) -> list[tuple[UUID, datetime]]:
+        """Texts that were proved unsent become ready again; returns each one's sender and time."""
+        if not texts:
+            return []
         rows = await session.execute(
             statements.REQUEUE,
             {
                 "company_id": self._company_id,
-                "fence": fence,
                 "due": [due for _, _, due in texts],
                 **_columns([(message, attempt) for message, attempt, _ in texts]),
             },
         )
-        await self._wake(session, [(row.sender_id, row.due_at) for row in rows])
+        return [(row.sender_id, row.due_at) for row in rows]
 
-    async def _wake(self, session: TenantSession, due: Sequence[tuple[UUID, datetime]]) -> None:
-        if due:
-            ordered = sorted(due, key=lambda item: item[0])
-            await session.execute(
-                statements.WAKE_LANES,
-                {
-                    "company_id": self._company_id,
-                    "senders": [sender for sender, _ in ordered],
-                    "due": [instant for _, instant in ordered],
-                },
-            )
+    async def _wake(
+        self, session: TenantSession, due: Sequence[tuple[UUID, datetime]], paused: Mapping[UUID, datetime]
+    ) -> None:
+        """Bring lanes forward to their rows' alarms, and pause those whose sender has to rest.
+
+        All lanes are locked first, in the order of their ids like everywhere: a claim may hold one and want another.
+        """
+        senders = sorted({sender for sender, _ in due} | set(paused))
+        if not senders:
+            return
+        company = {"company_id": self._company_id}
+        await session.execute(statements.LOCK_LANES, company | {"senders": senders})
+        await session.execute(
+            statements.WAKE_LANES,
+            company | {"senders": [sender for sender, _ in due], "due": [instant for _, instant in due]},
+        )
+        for until in set(paused.values()):
+            resting = [sender for sender, instant in paused.items() if instant == until]
+            await session.execute(statements.PAUSE_LANE, company | {"senders": resting, "until": until})
 
 
 def _columns(texts: Sequence[tuple[UUID, int]]) -> dict[str, list[UUID] | list[int]]:

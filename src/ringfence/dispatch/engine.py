@@ -12,15 +12,14 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ringfence.dispatch import statements
-from ringfence.dispatch.company import Claimed, CompanyWork, Deadlines, Results, Right, eligible_at
+from ringfence.dispatch.company import Claim, Claimed, CompanyWork, Deadlines, Right, eligible_at
 from ringfence.dispatch.lease import Lease
 from ringfence.dispatch.outcomes import note_outcome
 from ringfence.dispatch.pacing import AccountLimit, SenderRate, Share, Turns
 from ringfence.dispatch.ports import Texts
+from ringfence.dispatch.recorder import DATABASE_TROUBLE, Recorder
 from ringfence.dispatch.recovery import MessageFinder, recover
 from ringfence.kit.clock import monotonic_seconds
 from ringfence.providers.twilio.outcome import NotProcessed, Outcome, Unknown
@@ -30,18 +29,20 @@ from ringfence.web import metrics
 
 log = structlog.get_logger()
 
-DATABASE_TROUBLE = (DBAPIError, InterfaceError, PoolTimeoutError, OSError)
 POLL_SECONDS = 0.1
-FLUSH_SECONDS = 0.02
-FLUSH_TEXTS = 200
+# A turn costs a query: after a wake-up, a few more answers may gather.
+GATHER_SECONDS = 0.02
 MOST_LANES = 5000
 # A claimed text whose POST did not begin within this time goes back: the process was stopped or starved.
 STALE_CLAIM_SECONDS = 5.0
+# A company whose claim failed, or found due work that it could not take, is left alone for a moment.
+REST_AFTER_FAILURE_SECONDS = 1.0
+REST_AFTER_NOTHING_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherConfig:
-    """How the dispatcher works: deadlines in seconds, and limits of POSTs under way."""
+    """How the dispatcher works: deadlines in seconds, and limits of POSTs and transactions under way."""
 
     deadlines: Deadlines
     lease_seconds: float
@@ -70,15 +71,17 @@ class Dispatcher:
         self._turns = Turns()
         self._rates: dict[UUID, SenderRate] = {}
         self._limits: dict[UUID, AccountLimit] = {}
+        self._busy: set[UUID] = set()
         self._claiming: set[UUID] = set()
+        self._claims = asyncio.Semaphore(config.claims_at_once)
+        self._resting: dict[UUID, float] = {}
         self._recovering: set[UUID] = set()
-        self._results: dict[UUID, Results] = {}
-        self._flushing: set[UUID] = set()
+        self._recoveries = asyncio.Semaphore(config.claims_at_once)
+        self._recorder = Recorder(self._work, at_once=config.claims_at_once)
         self._in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._posts: set[asyncio.Task[None]] = set()
+        self._lookups: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._results_wait = asyncio.Event()
 
     @property
     def active(self) -> bool:
@@ -86,84 +89,108 @@ class Dispatcher:
         return self._lease.held
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then finish what is in flight, record it, and release the lease."""
-        renewing = asyncio.create_task(self._renew())
-        flushing = asyncio.create_task(self._flush_forever())
+        """Work until `stop` is set; then finish what is in flight, record it, and release the lease.
+
+        Raises whatever ends the renewing of the lease or the recording for good: without them nothing is sent.
+        """
+        background = [asyncio.create_task(self._renew()), asyncio.create_task(self._recorder.run())]
         try:
             while not stop.is_set():
-                await self._turn_safely()
-                await self._sleep(stop)
+                soonest = await self._turn_safely()
+                await self._sleep(stop, min(POLL_SECONDS, soonest))
+                for task in background:
+                    if task.done():
+                        task.result()
             await self._drain()
         finally:
-            for task in (renewing, flushing):
+            for task in background:
                 task.cancel()
-            await asyncio.gather(renewing, flushing, return_exceptions=True)
+            await asyncio.gather(*background, return_exceptions=True)
             await self._release()
 
     # The loop.
 
-    async def _turn_safely(self) -> None:
+    async def _turn_safely(self) -> float:
+        """One turn; returns the seconds until the next lane is due, if that is soon."""
         try:
-            if self._lease.held:
-                await self._turn()
+            return await self._turn() if self._lease.held else POLL_SECONDS
         except DATABASE_TROUBLE as error:
             log.warning("dispatcher.turn.failed", error=type(error).__name__)
+            await asyncio.sleep(REST_AFTER_FAILURE_SECONDS)
+            return POLL_SECONDS
 
-    async def _turn(self) -> None:
+    async def _turn(self) -> float:
         async with self._tenancy.platform() as session:
-            lanes = (await session.execute(statements.DUE_LANES, {"most": MOST_LANES})).all()
-        metrics.LANES_DUE.set(len(lanes))
-        waiting: dict[UUID, dict[UUID, int]] = {}
+            lanes = (await session.execute(statements.DUE_LANES, {"most": MOST_LANES, "ahead": POLL_SECONDS})).all()
+        due = [lane for lane in lanes if lane.due_in <= 0]
+        metrics.LANES_DUE.set(len(due))
         now = monotonic_seconds()
-        for lane in lanes:
-            rate = self._rate(lane.sender_id, float(lane.segments_per_second), now)
-            budget = 0 if lane.paused else rate.budget(now)
-            waiting.setdefault(lane.company_id, {})[lane.sender_id] = budget
-        idle = {c: senders for c, senders in waiting.items() if c not in self._claiming}
-        rooms = {company: self._limit(company).room for company in idle}
-        free = self._config.in_flight - self._in_flight
-        for share in self._turns.shares(idle, rooms, free=free, total=self._config.in_flight):
+        self._resting = {company: until for company, until in self._resting.items() if until > now}
+        waiting: dict[UUID, dict[UUID, int]] = {}
+        for lane in due:
+            if lane.company_id not in self._claiming and lane.company_id not in self._resting:
+                rate = self._rate(lane.sender_id, float(lane.segments_per_second), now)
+                waiting.setdefault(lane.company_id, {})[lane.sender_id] = 0 if lane.paused else rate.budget(now)
+        for share in self._turns.shares(
+            waiting,
+            {company: self._limit(company).room for company in waiting},
+            held={company: self._limits[company].in_flight for company in self._busy},
+            free=self._config.in_flight - self._in_flight,
+            total=self._config.in_flight,
+        ):
             self._claiming.add(share.company_id)
-            self._in_flight += share.slots
-            self._limit(share.company_id).in_flight += share.slots
-            self._spawn(self._claim(share, idle[share.company_id]))
+            self._reserve(share.company_id, share.slots)
+            self._spawn(self._claim(share, waiting[share.company_id]))
+        return min((lane.due_in for lane in lanes if lane.due_in > 0), default=POLL_SECONDS)
 
     async def _claim(self, share: Share, senders: dict[UUID, int]) -> None:
         """Claim within a share whose slots are already reserved; give back the slots that no text uses."""
-        used = 0
+        company_id, used = share.company_id, 0
         try:
-            fence = self._lease.fence
-            if fence is None or not self._lease.held:
-                return
-            now = monotonic_seconds()
-            most = min(share.slots, share.segments)
-            budgets = {sender: min(budget, most) for sender, budget in senders.items()}
-            claim = await self._work(share.company_id).claim(
-                Right(self._lease.owner, fence),
-                budgets,
-                {sender: eligible_at(self._rates[sender].ready_in(now, after=n)) for sender, n in budgets.items()},
-                share.slots,
-            )
-            for sender, segments in claim.spent.items():
-                self._rates[sender].spend(segments, now)
-            self._turns.took(share.company_id, sum(claim.spent.values()), emptied=claim.emptied)
+            async with self._claims:
+                claim = await self._take(share, senders)
             used = len(claim.texts)
             for claimed in claim.texts:
-                post = asyncio.create_task(self._post(share.company_id, claimed))
-                self._posts.add(post)
-                post.add_done_callback(self._posts.discard)
+                self._spawn(self._post(company_id, claimed))
+            if not claim.texts and not claim.emptied:
+                self._resting[company_id] = monotonic_seconds() + REST_AFTER_NOTHING_SECONDS
         except DATABASE_TROUBLE as error:
-            log.warning("dispatcher.claim.failed", company_id=str(share.company_id), error=type(error).__name__)
+            log.warning("dispatcher.claim.failed", company_id=str(company_id), error=type(error).__name__)
+            self._resting[company_id] = monotonic_seconds() + REST_AFTER_FAILURE_SECONDS
+        except BaseException:
+            # A mistake in one company's data must not turn the loop into a storm of failures.
+            self._resting[company_id] = monotonic_seconds() + REST_AFTER_FAILURE_SECONDS
+            raise
         finally:
-            self._give_back(share.company_id, share.slots - used)
-            self._claiming.discard(share.company_id)
-        self._recover(share.company_id, list(senders))
+            self._give_back(company_id, share.slots - used)
+            self._claiming.discard(company_id)
+        self._recover(company_id, list(senders))
+
+    async def _take(self, share: Share, senders: dict[UUID, int]) -> Claim:
+        fence = self._lease.fence
+        if fence is None or not self._lease.held:
+            return Claim((), {}, emptied=False)
+        now = monotonic_seconds()
+        most = min(share.slots, share.segments)
+        budgets = {sender: min(budget, most) for sender, budget in senders.items()}
+        claim = await self._work(share.company_id).claim(
+            Right(self._lease.owner, fence),
+            budgets,
+            {sender: eligible_at(self._rates[sender].ready_in(now, after=n)) for sender, n in budgets.items()},
+            share.slots,
+        )
+        # Counted from when the POSTs begin: after a slow claim the next one must not follow too soon.
+        begun = monotonic_seconds()
+        for sender, segments in claim.spent.items():
+            self._rates[sender].spend(segments, begun)
+        self._turns.took(share.company_id, sum(claim.spent.values()), emptied=claim.emptied)
+        return claim
 
     async def _post(self, company_id: UUID, claimed: Claimed) -> None:
         try:
             outcome = await self._send(claimed)
         except asyncio.CancelledError:
-            note_outcome(self._results_of(company_id), claimed, Unknown("timeout"))
+            note_outcome(self._recorder.results_of(company_id), claimed, Unknown("timeout"))
             raise
         finally:
             self._give_back(company_id, 1)
@@ -172,8 +199,8 @@ class Dispatcher:
             limit.shrink(monotonic_seconds())
         else:
             limit.grow()
-        note_outcome(self._results_of(company_id), claimed, outcome)
-        self._results_wait.set()
+        metrics.SENDS.labels(note_outcome(self._recorder.results_of(company_id), claimed, outcome)).inc()
+        self._recorder.noted()
 
     async def _send(self, claimed: Claimed) -> Outcome:
         if monotonic_seconds() - claimed.claimed_at > STALE_CLAIM_SECONDS or not self._lease.held:
@@ -192,53 +219,17 @@ class Dispatcher:
             )
         )
 
-    # Outcomes.
-
-    def _results_of(self, company_id: UUID) -> Results:
-        return self._results.setdefault(company_id, Results())
-
-    async def _flush_forever(self) -> None:
-        while True:
-            await self._results_wait.wait()
-            self._results_wait.clear()
-            if max((len(results) for results in self._results.values()), default=0) < FLUSH_TEXTS:
-                await asyncio.sleep(FLUSH_SECONDS)
-            await self._flush()
-
-    async def _flush(self) -> None:
-        """Write every company's outcomes; what cannot be written stays and is tried again."""
-        for company_id in list(self._results):
-            if company_id not in self._flushing:
-                self._flushing.add(company_id)
-                self._spawn(self._flush_company(company_id))
-
-    async def _flush_company(self, company_id: UUID) -> None:
-        results = self._results.pop(company_id, Results())
-        try:
-            if fence := results.fence:
-                await self._work(company_id).record(results, fence)
-                for outcome, count in results.outcomes.items():
-                    metrics.SENDS.labels(outcome).inc(count)
-        except DATABASE_TROUBLE as error:
-            log.warning("dispatcher.record.failed", company_id=str(company_id), error=type(error).__name__)
-            self._results[company_id] = results.merge(self._results.get(company_id))
-            await asyncio.sleep(1.0)
-        finally:
-            self._flushing.discard(company_id)
-            if company_id in self._results:
-                self._results_wait.set()
-            self._wake.set()
-
     # Recovery.
 
     def _recover(self, company_id: UUID, senders: list[UUID]) -> None:
         if company_id not in self._recovering:
             self._recovering.add(company_id)
-            self._spawn(self._recover_company(company_id, senders))
+            self._spawn(self._recover_company(company_id, senders), self._lookups)
 
     async def _recover_company(self, company_id: UUID, senders: list[UUID]) -> None:
         try:
-            await recover(self._work(company_id), senders, self._finder)
+            async with self._recoveries:
+                await recover(self._work(company_id), senders, self._finder)
         except DATABASE_TROUBLE as error:
             log.warning("dispatcher.recovery.failed", company_id=str(company_id), error=type(error).__name__)
         finally:
@@ -259,26 +250,26 @@ class Dispatcher:
                 log.warning("dispatcher.lease.failed", error=type(error).__name__)
             await asyncio.sleep(self._lease.renew_every if self._lease.held else min(1.0, self._lease.renew_every))
 
-    async def _sleep(self, stop: asyncio.Event) -> None:
+    async def _sleep(self, stop: asyncio.Event, seconds: float) -> None:
         self._wake.clear()
         waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())]
-        await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
-        # A turn costs a query: after a wake-up, let a few more answers gather.
-        if not stop.is_set():
-            await asyncio.sleep(FLUSH_SECONDS)
+        if self._wake.is_set() and not stop.is_set():
+            await asyncio.sleep(GATHER_SECONDS)
 
     async def _drain(self) -> None:
         """Let POSTs finish (each has a deadline) and write their outcomes; recovery would find the rest."""
-        if self._posts or self._claiming:
-            log.info("dispatcher.draining", in_flight=len(self._posts))
-        limit = monotonic_seconds() + self._config.deadlines.post + self._config.deadlines.grace
-        while (self._posts or self._tasks or self._results) and monotonic_seconds() < limit:
-            await self._flush()
-            pending = {*self._posts, *self._tasks}
-            if pending:
-                await asyncio.wait(pending, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+        if self._in_flight:
+            log.info("dispatcher.draining", in_flight=self._in_flight)
+        for lookup in self._lookups:
+            lookup.cancel()
+        deadlines = self._config.deadlines
+        limit = monotonic_seconds() + deadlines.presumed_dead
+        while (tasks := self._tasks | self._lookups) and (left := limit - monotonic_seconds()) > 0:
+            await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await self._recorder.finish(within=deadlines.grace)
 
     async def _release(self) -> None:
         try:
@@ -286,21 +277,30 @@ class Dispatcher:
         except DATABASE_TROUBLE as error:
             log.warning("dispatcher.release.failed", error=type(error).__name__)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]] | None = None) -> None:
+        among = self._tasks if tasks is None else tasks
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        among.add(task)
+        task.add_done_callback(among.discard)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("dispatcher.task.failed", error=type(error).__name__, exc_info=error)
 
-    def _give_back(self, company_id: UUID, slots: int) -> None:
-        self._in_flight -= slots
-        self._limit(company_id).in_flight -= slots
+    def _reserve(self, company_id: UUID, slots: int) -> None:
+        self._in_flight += slots
+        limit = self._limit(company_id)
+        limit.in_flight += slots
+        if limit.in_flight > 0:
+            self._busy.add(company_id)
+        else:
+            self._busy.discard(company_id)
         metrics.DISPATCH_IN_FLIGHT.set(self._in_flight)
+
+    def _give_back(self, company_id: UUID, slots: int) -> None:
+        self._reserve(company_id, -slots)
         if slots:
             self._wake.set()
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Numeric, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ringfence.db.base import Base
@@ -30,6 +30,8 @@ class OutboxRow(CompanyColumn, Base):
     __tablename__ = "outbox"
     __table_args__ = (
         one_of("state", OUTBOX_STATES),
+        # What a claim looks for: a row of another priority would never be sent.
+        CheckConstraint("priority BETWEEN 0 AND 3", name="priority"),
         tenant_reference("message_id", "sms_messages", ondelete="CASCADE"),
         tenant_reference("sender_id", "phone_numbers"),
         Index(
@@ -90,6 +92,8 @@ class Lane(Base):
     __tablename__ = "lane"
     __table_args__ = (
         Index(None, "next_due"),
+        # The dispatcher divides by it, for all companies.
+        CheckConstraint("segments_per_second > 0", name="segments_per_second"),
         {"info": directory_table("which senders have work, and when"), "postgresql_with": {"fillfactor": 50}},
     )
 

@@ -1,6 +1,6 @@
 """Pure rules of when and how much: sender rates, in-flight limits per account, fair turns between companies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from uuid import UUID
@@ -74,39 +74,59 @@ class Share:
 class Turns:
     """Deficit round robin over companies, in segments: each turn adds a quantum to every company that has work.
 
-    A company that asks for little keeps no credit; one that sends long texts takes fewer of them. Slots are split so
-    that one company holds at most its share of all POSTs under way while others have work.
+    A company that asks for little keeps no credit; one that sends long texts takes fewer of them, as long as others
+    wait. One company holds at most its share of all POSTs under way, and one more share stays free for a newcomer:
+    so no company waits for another one's slow answers.
     """
 
     def __init__(self, *, quantum: int = 20, least_slots: int = 4) -> None:
         self._quantum = quantum
+        self._most = 10 * quantum
         self._least_slots = least_slots
         self._deficit: dict[UUID, int] = {}
         self._last: UUID | None = None
 
-    def shares(self, waiting: Iterable[UUID], rooms: Mapping[UUID, int], *, free: int, total: int) -> list[Share]:
-        """Split `free` of `total` slots over the waiting companies, beginning after the one served last."""
-        ring = self._ring(sorted(set(waiting)))
-        self._deficit = {company: self._deficit.get(company, 0) for company in ring}
-        fair = max(self._least_slots, ceil(total / len(ring))) if ring else 0
+    def shares(
+        self,
+        waiting: Collection[UUID],
+        rooms: Mapping[UUID, int],
+        *,
+        held: Mapping[UUID, int],
+        free: int,
+        total: int,
+    ) -> list[Share]:
+        """Split `free` of `total` slots over the waiting companies, beginning after the one served last.
+
+        `rooms` is what each one's account allows, `held` the slots each company (waiting or not) holds already.
+        """
+        fair = max(self._least_slots, ceil(total / (len({*waiting, *held}) + 1)))
+        able = {company: min(rooms[company], fair - held.get(company, 0)) for company in waiting}
+        ring = self._ring(sorted(company for company, slots in able.items() if slots > 0))
+        quanta = self._quanta(ring)
         shares: list[Share] = []
         for position, company in enumerate(ring):
             if free <= 0:
                 break
-            self._deficit[company] = min(self._deficit[company] + self._quantum, 10 * self._quantum)
-            slots = min(rooms[company], max(1, ceil(free / (len(ring) - position))), fair, free)
-            if slots > 0 and self._deficit[company] > 0:
-                shares.append(Share(company, slots, self._deficit[company]))
+            deficit = min(self._deficit.get(company, 0) + quanta, self._most)
+            self._deficit[company] = deficit
+            slots = min(able[company], max(1, ceil(free / (len(ring) - position))), free)
+            if deficit > 0:
+                shares.append(Share(company, slots, deficit))
                 free -= slots
                 self._last = company
         return shares
 
     def took(self, company_id: UUID, segments: int, *, emptied: bool) -> None:
-        """Count what a company claimed; an emptied queue keeps no credit for later."""
-        if emptied:
-            self._deficit.pop(company_id, None)
-        elif company_id in self._deficit:
-            self._deficit[company_id] -= segments
+        """Count what a company claimed; an emptied queue keeps its debt but no credit for later."""
+        deficit = self._deficit.get(company_id, 0) - segments
+        self._deficit[company_id] = min(deficit, 0) if emptied else deficit
+
+    def _quanta(self, ring: Sequence[UUID]) -> int:
+        """What a turn adds: a quantum, or as many as let one company go. Without contention there are no debts."""
+        if len(ring) == 1:
+            return self._most - self._deficit.get(ring[0], 0)
+        best = max((self._deficit.get(company, 0) for company in ring), default=0)
+        return self._quantum * max(1, -best // self._quantum + 1)
 
     def _ring(self, companies: list[UUID]) -> list[UUID]:
         if self._last is None:

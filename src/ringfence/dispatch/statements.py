@@ -7,10 +7,12 @@ from sqlalchemy import text
 
 from ringfence.tenancy.statements import register
 
-# Which senders have work: the only look across companies, and it shows no content.
+# Which senders have work now or within a moment (`due_in` seconds): the only look across companies, and it shows no
+# content.
 DUE_LANES = text("""
-    SELECT company_id, sender_id, segments_per_second, COALESCE(paused_until > now(), false) AS paused
-    FROM lane WHERE next_due <= now() ORDER BY next_due LIMIT :most
+    SELECT company_id, sender_id, segments_per_second, COALESCE(paused_until > now(), false) AS paused,
+           CAST(EXTRACT(epoch FROM next_due - now()) AS float8) AS due_in
+    FROM lane WHERE next_due <= now() + make_interval(secs => :ahead) ORDER BY next_due LIMIT :most
 """)
 
 LOCK_LANES = register(
@@ -86,12 +88,13 @@ DROP_EMPTY_LANES = register(
     """,
 )
 
-# Outcomes. Attempt and fence say whose POST it was: a late answer of another attempt changes nothing.
+# Outcomes. The attempt says whose POST it was (each claim counts it up): a late answer of another changes nothing.
 DONE = register(
     "dispatch.done",
     """
     DELETE FROM outbox o USING unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[])) AS d(message_id, attempt)
     WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt
+    RETURNING o.message_id
     """,
 )
 REQUEUE = register(
@@ -100,7 +103,7 @@ REQUEUE = register(
     UPDATE outbox o SET state = 'ready', due_at = d.due_at, unknown_until = NULL
     FROM unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:due AS timestamptz[]))
          AS d(message_id, attempt, due_at)
-    WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt AND o.fence = :fence
+    WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt
       AND o.state <> 'ready'
     RETURNING o.message_id, o.sender_id, o.due_at
     """,
@@ -147,22 +150,19 @@ PRESUME_DEAD = register(
     RETURNING message_id, attempt
     """,
 )
-UNKNOWN = register(
-    "dispatch.unknown",
+# Taking a look-up sets its next alarm, so that a dispatcher that dies meanwhile leaves it to the next one.
+TAKE_UNKNOWN = register(
+    "dispatch.take_unknown",
     """
-    SELECT o.message_id, o.sender_id, o.attempt, a.started_at, o.unknown_until <= now() AS give_up
-    FROM outbox o JOIN send_attempt a
-      ON a.company_id = :company_id AND a.message_id = o.message_id AND a.attempt = o.attempt
-    WHERE o.company_id = :company_id AND o.sender_id = ANY(CAST(:senders AS uuid[])) AND o.state = 'unknown'
-      AND o.due_at <= now()
-    ORDER BY o.due_at LIMIT :most
-    """,
-)
-LOOK_AGAIN = register(
-    "dispatch.look_again",
-    """
-    UPDATE outbox SET due_at = LEAST(now() + make_interval(secs => :look_after), GREATEST(unknown_until, now()))
-    WHERE company_id = :company_id AND message_id = ANY(CAST(:message_ids AS uuid[])) AND state = 'unknown'
-    RETURNING message_id, sender_id, due_at
+    WITH turn AS (
+        SELECT message_id FROM outbox
+        WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[])) AND state = 'unknown'
+          AND due_at <= now() ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE outbox o SET due_at = LEAST(now() + make_interval(secs => :look_after),
+                                       CASE WHEN o.unknown_until > now() THEN o.unknown_until END)
+    FROM turn t JOIN send_attempt a ON a.company_id = :company_id AND a.message_id = t.message_id
+    WHERE o.company_id = :company_id AND o.message_id = t.message_id AND a.attempt = o.attempt
+    RETURNING o.message_id, o.attempt, a.started_at, o.unknown_until <= now() AS give_up
     """,
 )

@@ -75,17 +75,20 @@ def test_account_limit_halves_once_a_second_and_grows_slowly() -> None:
     assert limit.limit == 100
 
 
-def test_a_whale_leaves_room_for_the_others() -> None:
-    turns = Turns(quantum=20)
-    shares = {s.company_id: s.slots for s in turns.shares([A, B, C], {A: 100, B: 100, C: 100}, free=90, total=90)}
+def test_no_company_holds_more_than_its_share_and_a_newcomer_finds_room() -> None:
+    turns, rooms = Turns(quantum=20), {A: 100, B: 100, C: 100}
 
-    assert shares == {A: 30, B: 30, C: 30}
+    first = {s.company_id: s.slots for s in turns.shares([A, B], rooms, held={}, free=90, total=90)}
+    assert first == {A: 30, B: 30}
+    # Their answers are slow. They get no more, and the third company does.
+    second = {s.company_id: s.slots for s in turns.shares([A, B, C], rooms, held=first, free=30, total=90)}
+    assert second == {C: 23}
 
 
 def test_turns_rotate_when_slots_are_scarce() -> None:
-    turns = Turns()
+    turns, rooms = Turns(), {A: 9, B: 9, C: 9}
     served = [
-        share.company_id for _ in range(6) for share in turns.shares([A, B, C], {A: 9, B: 9, C: 9}, free=1, total=9)
+        share.company_id for _ in range(6) for share in turns.shares([A, B, C], rooms, held={}, free=1, total=9)
     ]
 
     assert served == [A, B, C, A, B, C]
@@ -94,21 +97,46 @@ def test_turns_rotate_when_slots_are_scarce() -> None:
 def test_long_texts_cost_turns() -> None:
     """A company that took 60 segments has to let two turns pass; its neighbour goes on."""
     turns = Turns(quantum=20)
-    rooms = {A: 50, B: 50}
-    turns.shares([A, B], rooms, free=100, total=100)
-    turns.took(A, 60, emptied=False)
-    turns.took(B, 20, emptied=False)
 
-    assert [s.company_id for s in turns.shares([A, B], rooms, free=100, total=100)] == [B]
+    def turn() -> list[UUID]:
+        return [s.company_id for s in turns.shares([A, B], {A: 50, B: 50}, held={}, free=100, total=400)]
+
+    assert turn() == [A, B]
+    # Nobody else's turn forgives the debt, though A does not wait in it.
+    turns.shares([B], {B: 50}, held={A: 1}, free=100, total=400)
+    turns.took(A, 80, emptied=False)
+    turns.took(B, 195, emptied=False)
+
+    assert turn() == [B]
+    turns.took(B, 20, emptied=False)
+    assert turn() == [B]
+    turns.took(B, 20, emptied=False)
+    assert turn() == [B]
+    turns.took(B, 20, emptied=False)
+    assert set(turn()) == {A, B}
+
+
+def test_debts_hold_up_nobody_when_nobody_else_could_go() -> None:
+    turns = Turns(quantum=20)
+    turns.took(A, 500, emptied=False)
+    turns.took(B, 400, emptied=False)
+
+    def turn(companies: list[UUID]) -> list[UUID]:
+        rooms = dict.fromkeys(companies, 50)
+        return [s.company_id for s in turns.shares(companies, rooms, held={}, free=100, total=100)]
+
+    assert turn([A, B]) == [B]
+    assert turn([A]) == [A]
 
 
 def test_an_emptied_queue_keeps_no_credit() -> None:
-    turns = Turns(quantum=20)
+    turns, rooms = Turns(quantum=20), {A: 50, B: 50}
     for _ in range(5):
-        turns.shares([A], {A: 50}, free=50, total=50)
+        turns.shares([A, B], rooms, held={}, free=100, total=100)
     turns.took(A, 1, emptied=True)
 
-    assert turns.shares([A], {A: 50}, free=50, total=50)[0].segments == 20
+    shares = {s.company_id: s.segments for s in turns.shares([A, B], rooms, held={}, free=100, total=100)}
+    assert shares == {A: 20, B: 120}
 
 
 def test_backoff_doubles_to_half_a_minute_and_honours_twilio() -> None:

@@ -241,6 +241,7 @@ def _create() -> None:
         sa.Column("next_due", sa.DateTime(timezone=True), nullable=False),
         sa.Column("segments_per_second", sa.Numeric(precision=8, scale=3), nullable=False),
         sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("segments_per_second > 0", name=op.f("ck_lane_segments_per_second")),
         sa.ForeignKeyConstraint(["company_id"], ["companies.id"], name=op.f("fk_lane_company_id")),
         sa.PrimaryKeyConstraint("company_id", "sender_id", name=op.f("pk_lane")),
         postgresql_with={"fillfactor": 50},
@@ -761,6 +762,7 @@ def _create() -> None:
         sa.Column("unknown_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("state IN ('ready', 'posting', 'unknown')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("priority BETWEEN 0 AND 3", name=op.f("ck_outbox_priority")),
         sa.ForeignKeyConstraint(
             ["company_id", "message_id"],
             ["sms_messages.company_id", "sms_messages.id"],
