@@ -240,6 +240,6 @@ async def test_a_taken_port_is_an_error_and_leaves_nothing_open(phone: Phone) ->
     port = urlsplit(phone.emulator.base_url).port
     assert port is not None
     second = Emulator()
-    with pytest.raises(OSError, match="(?i)address already in use"):
+    with pytest.raises(OSError, match=r"(?i)address already in use"):
         await second.start(port=port)
     await second.stop()
