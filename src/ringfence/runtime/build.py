@@ -27,6 +27,11 @@ class Runtime:
     policy: AccountPolicy
     hasher: PasswordHasher
 
+    @property
+    def services(self) -> tuple[object, ...]:
+        """What routes ask for by type."""
+        return (self.tenancy, self.keyring, self.gateway, self.policy, self.hasher)
+
     async def close(self) -> None:
         """Close the database pools."""
         await self.tenancy.close()

@@ -4,6 +4,8 @@ The schema comes from the installed package, which the requirements pin; docs/de
 upgrade of the package has to do.
 """
 
+from typing import Any
+
 from alembic import op
 from procrastinate.schema import SchemaManager
 
@@ -68,7 +70,8 @@ GRANTS = (
 
 def upgrade() -> None:
     # Several statements in one text, with percent signs: only the driver itself takes that as it is.
-    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())
+    driver: Any = op.get_bind().connection.driver_connection
+    driver.execute(SchemaManager.get_schema())
     for statement in GRANTS:
         op.execute(statement)
 
