@@ -251,3 +251,19 @@ async def test_cancelled_task_never_leaves_its_company_in_the_pool(database: Dat
     await tenancy.close()
 
     assert cancelled > 20
+
+
+async def test_a_savepoint_keeps_the_company(tenancy: Tenancy) -> None:
+    a, b = await make_company(tenancy, "a", contacts=1), await make_company(tenancy, "b", contacts=1)
+    async with tenancy.tenant(a) as session:
+        async with session.begin_nested() as savepoint:
+            session.add(Contact(first_name="undone", created_at=NOW, updated_at=NOW))
+            await session.flush()
+            await savepoint.rollback()
+        with pytest.raises(UnscopedStatementError):
+            async with session.begin_nested():
+                await session.execute(text(f"SET LOCAL ringfence.company_id = '{b}'"))
+        session.add(Contact(first_name="a 1", created_at=NOW, updated_at=NOW))
+
+    assert await names(tenancy, a) == ["a 0", "a 1"]
+    assert await names(tenancy, b) == ["b 0"]

@@ -14,6 +14,8 @@ from ringfence.features.companies import routes as companies
 from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.conversations import routes as conversations
+from ringfence.features.messages import routes as messages
+from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.twilio_settings import routes as twilio_settings
 from ringfence.features.users import routes as users
@@ -36,6 +38,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     contacts.router,
     consent.router,
     conversations.router,
+    messages.router,
+    message_webhooks.router,
     audit_log.router,
     health.router,
     site.router,

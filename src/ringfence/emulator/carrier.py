@@ -122,7 +122,8 @@ class Carrier:
     def _report(self, message: Message, status: str, first: asyncio.Future[None] | None) -> None:
         """Send the status callback for one state, bent by the message's callback fault."""
         fault = message.callback_fault
-        if not message.status_callback or fault == "callback_drop":
+        dropped = fault == "callback_drop" or (fault == "callback_missing_final" and message.final)
+        if not message.status_callback or dropped:
             if first is not None:
                 _resolve(first)
             return
@@ -140,6 +141,9 @@ class Carrier:
         exchange.timeline.after(
             delay, lambda: self._sender.post(webhook, lambda _: self._sender.post(late) if late else None)
         )
+        if fault == "callback_contradiction" and message.final:
+            opposite = self._webhook(message, "undelivered" if status == "delivered" else "delivered")
+            exchange.timeline.after(delay, lambda: self._sender.post(opposite))
         if fault == "callback_duplicate":
             again = self._webhook(message, status)
             exchange.timeline.after(delay, lambda: self._sender.post(webhook))

@@ -31,11 +31,13 @@ AFTER_ACCEPT = frozenset(
 CALLBACKS = frozenset(
     {
         "callback_bad_signature",
+        "callback_contradiction",
         "callback_drop",
         "callback_duplicate",
         "callback_early",
         "callback_foreign_account",
         "callback_late",
+        "callback_missing_final",
         "callback_reorder",
     }
 )

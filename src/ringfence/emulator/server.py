@@ -116,7 +116,10 @@ class Emulator:
         self._exchange.base_url = f"http://{shown}:{address[1]}"
 
     async def stop(self) -> None:
-        """Stop listening, end what is under way, and drop what is still to come. Safe to call twice."""
+        """Stop listening, end what is under way, and drop what is still to come.
+
+        Safe to call twice. A stopped emulator does not start again.
+        """
         self._exchange.closing.set()
         await self._exchange.drop_pending()
         await self._sender.stop()

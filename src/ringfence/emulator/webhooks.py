@@ -56,7 +56,10 @@ class Delivery:
 
 
 class WebhookSender:
-    """Sends webhooks and keeps the most recent ones for people and tests to look at."""
+    """Sends webhooks and keeps the most recent ones for people and tests to look at.
+
+    What waits is bounded by the messages there are: a few callbacks for each.
+    """
 
     def __init__(self, allowed_hosts: Collection[str]) -> None:
         self._allowed = frozenset(host.lower() for host in allowed_hosts)

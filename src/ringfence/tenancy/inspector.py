@@ -21,7 +21,16 @@ from sqlalchemy import Delete, Insert, Select, Table, TextClause, Update
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.dml import UpdateBase
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ClauseElement, ColumnElement
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    ClauseElement,
+    ColumnElement,
+    ReleaseSavepointClause,
+    RollbackToSavepointClause,
+    SavepointClause,
+)
 from sqlalchemy.sql.schema import Column
 from sqlalchemy.sql.selectable import Alias, CompoundSelect, Exists, FromClause, Join
 
@@ -31,12 +40,16 @@ from ringfence.tenancy.tables import fence_of
 
 COMPANY = "company_id"
 FENCED = {"tenant", "directory"}
+# They touch no row, and the context cannot change inside one: nothing that sets it gets through.
+SAVEPOINTS = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
 
 
 def inspect(statement: Any, parameter_sets: Sequence[Mapping[str, Any]], company_id: UUID) -> None:
     """Raise UnscopedStatementError unless the statement stays inside the company."""
     if isinstance(statement, TextClause):
         _inspect_text(statement, parameter_sets, company_id)
+        return
+    if isinstance(statement, SAVEPOINTS):
         return
     if not isinstance(statement, Select | CompoundSelect | UpdateBase | Exists):
         raise UnscopedStatementError(f"{type(statement).__name__} is not allowed in a tenant session")

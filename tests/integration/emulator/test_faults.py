@@ -202,6 +202,20 @@ async def test_callbacks_can_be_doubled_turned_around_or_dropped(phone: Phone, a
     assert all("message_id=kept" in item.path for item in received)
 
 
+async def test_the_final_callback_can_be_missing_or_contradict_itself(phone: Phone, application: Application) -> None:
+    await phone.fault("callback_missing_final", count=1)
+    _, made = await phone.send(StatusCallback=callback(application, "cut"))
+    await phone.until_status(made["sid"], "delivered")
+    await phone.fault("callback_contradiction", count=1)
+    _, made = await phone.send(StatusCallback=callback(application, "both"))
+    await application.until(4)
+    seen = {item.path.split("message_id=")[1].split("&")[0]: set() for item in application.received}
+    for item in application.received:
+        seen[item.path.split("message_id=")[1].split("&")[0]].add(item.form["MessageStatus"])
+    assert seen == {"cut": {"sent"}, "both": {"sent", "delivered", "undelivered"}}
+    assert (await phone.rest("GET", f"/Messages/{made['sid']}.json"))[1]["status"] == "delivered"
+
+
 async def test_late_callbacks_come_after_the_state_has_changed(phone: Phone, application: Application) -> None:
     await phone.fault("callback_late", count=1, delay_seconds=0.3)
     _, made = await phone.send(StatusCallback=callback(application))

@@ -353,7 +353,12 @@ async def test_keys_rotate(world: World, twilio: TwilioWorld) -> None:
             assert credentials is not None
             assert credentials.auth_token == account.auth_token
 
-    # A sealed token carried over to another company does not open there.
+
+async def test_a_sealed_token_opens_in_its_own_company_only(world: World, twilio: TwilioWorld) -> None:
+    await twilio.connect_both()
+    for company in (world.a, world.b):
+        answer = await twilio.client.post(f"{URL}/verify", headers=company.headers("admin"))
+        assert answer.json()["status"] == "verified"
     async with world.tenancy.tenant(world.a.company_id) as session:
         sealed_of_a = await session.scalar(
             select(TwilioSettings.sealed_auth_token).where(TwilioSettings.company_id == session.company_id)

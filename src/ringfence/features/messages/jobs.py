@@ -1,0 +1,168 @@
+"""Background work of the messages room: attachments, and texts whose outcome Twilio has not told."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from ringfence.features.messages.actions import background, idempotency
+from ringfence.features.messages.actions.callbacks import learn
+from ringfence.features.messages.actions.media_store import MediaStore
+from ringfence.features.messages.actions.merging import News
+from ringfence.features.messages.queries import open as open_work
+from ringfence.features.messages.queries.open import MEDIA_GIVEN_UP_AFTER, PendingMedia, Unfinished
+from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.twilio_settings import actions as twilio_settings
+from ringfence.features.twilio_settings.errors import AccountUnusableError, CredentialsRefusedError
+from ringfence.features.twilio_settings.queries import credentials_for
+from ringfence.features.twilio_settings.values import StoredCredentials
+from ringfence.jobqueue.jobs import JobContext
+from ringfence.jobqueue.queue import enqueue
+from ringfence.kit.clock import utc_now
+from ringfence.kit.keyring import Keyring
+from ringfence.providers.twilio.control import TwilioAccount
+from ringfence.providers.twilio.errors import (
+    AccountSuspendedError,
+    BadCredentialsError,
+    MediaRefusedError,
+    TwilioError,
+    TwilioRefusedError,
+)
+from ringfence.providers.twilio.gateway import TwilioGateway
+from ringfence.providers.twilio.records import MessageInfo
+
+_ASKED_AT_ONCE = 5
+_GONE = "The Twilio account of this text is no longer connected."
+
+
+class FetchMediaHandler:
+    """Does `FetchMedia`: fetches what is still pending, with the account's own credentials, and keeps it privately."""
+
+    def __init__(self, gateway: TwilioGateway, keyring: Keyring, store: MediaStore) -> None:
+        self._gateway = gateway
+        self._keyring = keyring
+        self._store = store
+
+    async def __call__(self, context: JobContext, job: FetchMedia) -> None:
+        """Raises TwilioError when Twilio could not give a file now: the queue tries again."""
+        async with context.tenancy.tenant(context.company_id) as session:
+            credentials = await credentials_for(session, self._keyring)
+            pending = await open_work.pending_media(session, job.message_id)
+        if not pending:
+            return
+        if credentials is None or credentials.account_sid != pending[0].account_sid:
+            for item in pending:
+                await self._fail(context, job.message_id, item, _GONE)
+            return
+        late: TwilioError | None = None
+        async with self._gateway.account(credentials.account_sid, credentials.auth_token) as account:
+            for item in pending:
+                try:
+                    await self._fetch(context, job.message_id, item, account)
+                except MediaRefusedError as error:
+                    await self._fail(context, job.message_id, item, f"{error}.")
+                except TwilioError as error:
+                    late = error
+                    if utc_now() - item.created_at > MEDIA_GIVEN_UP_AFTER - timedelta(hours=1):
+                        await self._fail(context, job.message_id, item, f"{error}.")
+        if late is not None:
+            raise late
+
+    async def _fetch(self, context: JobContext, message_id: UUID, item: PendingMedia, account: TwilioAccount) -> None:
+        fetched = await account.fetch_media(item.source_url)
+        await self._store.write(context.company_id, item.id, fetched.data)
+        async with context.tenancy.tenant(context.company_id) as session:
+            kept = await background.mark_stored(
+                session,
+                item.id,
+                message_id=message_id,
+                content_type=fetched.content_type,
+                size_bytes=len(fetched.data),
+            )
+        if not kept:
+            await self._store.remove(context.company_id, item.id)
+
+    @staticmethod
+    async def _fail(context: JobContext, message_id: UUID, item: PendingMedia, reason: str) -> None:
+        async with context.tenancy.tenant(context.company_id) as session:
+            await background.mark_failed(session, item.id, message_id=message_id, reason=reason)
+
+
+class RemoveMediaHandler:
+    """Does `RemoveMedia`."""
+
+    def __init__(self, store: MediaStore) -> None:
+        self._store = store
+
+    async def __call__(self, context: JobContext, job: RemoveMedia) -> None:
+        """Delete the files of a text's attachments; those that are gone are no error."""
+        async with context.tenancy.tenant(context.company_id) as session:
+            media = await open_work.stored_media(session, job.message_id)
+        for media_id in media:
+            await self._store.remove(context.company_id, media_id)
+
+
+class SweepHandler:
+    """Does `SweepMessages`, a batch a run. `first_look` is how long Twilio has to report by itself."""
+
+    def __init__(
+        self, gateway: TwilioGateway, keyring: Keyring, *, first_look: timedelta = timedelta(minutes=5)
+    ) -> None:
+        self._gateway = gateway
+        self._keyring = keyring
+        self._first_look = first_look
+
+    async def __call__(self, context: JobContext, _job: SweepMessages) -> None:
+        """Ask about unfinished texts, bring late attachments back to the queue, forget old idempotency keys."""
+        async with context.tenancy.tenant(context.company_id) as session:
+            await idempotency.forget_old(session)
+            for message_id in await open_work.with_late_media(session):
+                await enqueue(session, FetchMedia(message_id=message_id), once_key=f"media:{message_id}")
+            credentials = await credentials_for(session, self._keyring)
+            if credentials is None or credentials.status != "verified":
+                return
+            texts = await open_work.unfinished(
+                session, account_sid=credentials.account_sid, first_look=self._first_look
+            )
+        if texts:
+            await self._ask(context, credentials, texts)
+
+    async def _ask(self, context: JobContext, credentials: StoredCredentials, texts: Sequence[Unfinished]) -> None:
+        async with self._gateway.account(credentials.account_sid, credentials.auth_token) as account:
+            answers = await _ask_all(account, texts)
+        async with context.tenancy.tenant(context.company_id) as session:
+            # In the order of their ids, as whoever locks several texts does.
+            for text in sorted(texts, key=lambda item: item.id):
+                answer = answers.get(text.id)
+                if isinstance(answer, MessageInfo):
+                    await learn(session, text.id, _news(answer))
+            await background.note_asked(session, list(answers))
+            if any(isinstance(answer, BadCredentialsError) for answer in answers.values()):
+                await twilio_settings.mark_refused(session, credentials, CredentialsRefusedError())
+            elif any(isinstance(answer, AccountSuspendedError) for answer in answers.values()):
+                await twilio_settings.mark_refused(session, credentials, AccountUnusableError())
+
+
+async def _ask_all(account: TwilioAccount, texts: Sequence[Unfinished]) -> dict[UUID, MessageInfo | TwilioRefusedError]:
+    """What Twilio says of each text; once it cannot be reached, the rest is left for another time."""
+    turn = asyncio.Semaphore(_ASKED_AT_ONCE)
+    answers: dict[UUID, MessageInfo | TwilioRefusedError] = {}
+    is_down = asyncio.Event()
+
+    async def ask(text: Unfinished) -> None:
+        async with turn:
+            if is_down.is_set():
+                return
+            try:
+                answers[text.id] = await account.fetch_message(text.twilio_sid)
+            except TwilioRefusedError as error:
+                answers[text.id] = error
+            except TwilioError:
+                is_down.set()
+
+    await asyncio.gather(*(ask(text) for text in texts))
+    return answers
+
+
+def _news(info: MessageInfo) -> News:
+    return News(sid=info.sid, account_sid=info.account_sid, status=info.status, error_code=info.error_code, via="sweep")
