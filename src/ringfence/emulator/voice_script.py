@@ -167,13 +167,13 @@ class Scripts:
         return None
 
     async def _dial(self, call: Call, verb: Verb, base: str) -> Source | None:
-        legs = [self._leg(call, verb, noun, base) for noun in _nouns(verb)][:MAX_NUMBERS]
-        won = await self._ring_all(call, legs, verb)
+        nouns = _nouns(verb)[:MAX_NUMBERS]
+        ring = self._ring_in_order if verb.flag("sequential") else self._ring_together
+        won, last = await ring(call, verb, nouns, base)
         parameters = {"DialCallStatus": "failed", "DialBridged": "false"}
         if won is not None:
             parameters |= await self._bridge(call, won, verb, base)
-        if legs:
-            last = won or legs[-1]
+        if last is not None:
             parameters |= {"DialCallSid": last.sid, "DialCallStatus": last.status}
             parameters["DialCallDuration"] = str(last.duration or 0)
         action = self._action(verb, base, parameters, always=False)
@@ -183,39 +183,47 @@ class Scripts:
             return None
         return action
 
-    async def _ring_all(self, call: Call, legs: list[Call], verb: Verb) -> Call | None:
-        """The leg that answered: in order with `sequential`, else all at once and the first one wins."""
-        if verb.flag("sequential"):
-            for leg in legs:
-                if call.finished:
-                    self._line.end(leg, "canceled")
-                elif await self._reach(call, leg, verb):
-                    return leg
-            return None
-        reached = [asyncio.ensure_future(self._reach(call, leg, verb)) for leg in legs]
-        won: Call | None = None
-        try:
-            for found in asyncio.as_completed(reached):
-                if await found:
-                    won = next(leg for leg in legs if leg.start_time is not None and not leg.finished)
-                    break
-        finally:
-            for leg in legs:
-                if leg is not won:
-                    self._line.end(leg, "canceled" if leg.start_time is None else "completed")
-            await asyncio.gather(*reached, return_exceptions=True)
-        return won
+    async def _ring_in_order(
+        self, call: Call, verb: Verb, nouns: list[Verb], base: str
+    ) -> tuple[Call | None, Call | None]:
+        """Ring one number after the other: the leg that answered, and the last one rung."""
+        leg: Call | None = None
+        for noun in nouns:
+            if call.finished:
+                break
+            leg = self._leg(call, verb, noun, base)
+            if await self._reach(call, leg, noun, base):
+                return leg, leg
+        return None, leg
 
-    async def _reach(self, call: Call, leg: Call, verb: Verb) -> bool:
+    async def _ring_together(
+        self, call: Call, verb: Verb, nouns: list[Verb], base: str
+    ) -> tuple[Call | None, Call | None]:
+        """Ring all numbers at once, the first one wins: the leg that answered, and the last one rung."""
+        legs = [self._leg(call, verb, noun, base) for noun in nouns]
+        won: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+
+        async def reach(leg: Call, noun: Verb) -> None:
+            if await self._reach(call, leg, noun, base) and not won.done():
+                won.set_result(leg)
+                for other in legs:
+                    if other is not leg:
+                        self._line.end(other, "canceled" if other.start_time is None else "completed")
+
+        await asyncio.gather(*(reach(leg, noun) for leg, noun in zip(legs, nouns, strict=True)))
+        if won.done():
+            return won.result(), won.result()
+        return None, legs[-1] if legs else None
+
+    async def _reach(self, call: Call, leg: Call, noun: Verb, base: str) -> bool:
         """Ring one leg and let it hear its own TwiML; whether it is ready to be connected."""
         if not self._may_show(call, leg.caller):
             self._line.end(leg, "failed")
             return False
         if not await self._line.ring(leg):
             return False
-        whisper = next((noun.get("url") for noun in _nouns(verb) if _number(noun.text) == leg.called), "")
-        if whisper:
-            await self._run(leg, Source(url=whisper))
+        if noun.get("url"):
+            await self._run(leg, Source(url=urljoin(base, noun.get("url"))))
         return not leg.finished
 
     def _leg(self, call: Call, verb: Verb, noun: Verb, base: str) -> Call:
@@ -236,7 +244,6 @@ class Scripts:
             timeout_seconds=verb.seconds("timeout", 30),
         )
         self._line.choose_fault(leg)
-        noun.attributes["url"] = urljoin(base, noun.get("url")) if noun.get("url") else ""
         return leg
 
     def _may_show(self, call: Call, caller_id: str) -> bool:
