@@ -15,6 +15,7 @@ from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.templates import routes as templates
 from ringfence.features.twilio_settings import routes as twilio_settings
 from ringfence.features.users import routes as users
 from ringfence.features.users.routes.authenticator import CSRF_HEADER, SESSION_COOKIE, make_authenticator
@@ -35,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     phone_numbers.router,
     contacts.router,
     consent.router,
+    templates.router,
     conversations.router,
     audit_log.router,
     health.router,
