@@ -14,6 +14,8 @@ from ringfence.features.companies import routes as companies
 from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.conversations import routes as conversations
+from ringfence.features.messages import routes as messages
+from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.templates import routes as templates
 from ringfence.features.twilio_settings import routes as twilio_settings
@@ -38,6 +40,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     consent.router,
     templates.router,
     conversations.router,
+    messages.router,
+    message_webhooks.router,
     audit_log.router,
     health.router,
     site.router,

@@ -19,6 +19,11 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("GET", "/healthz"): "whether the process lives; no data",
     ("GET", "/readyz"): "whether the server can work; no company's data",
     ("GET", "/metrics"): "counts over all companies; no names or numbers",
+    (
+        "POST",
+        "/webhooks/twilio/{connection}/inbound",
+    ): "the signature made with the connection's token is the credential",
+    ("POST", "/webhooks/twilio/{webhook_path}/status"): "signed with the connection's own token",
     ("POST", "/api/auth/login"): "where a caller comes from",
     ("POST", "/api/auth/invitations/accept"): "the single-use token of the invitation is the credential",
 }

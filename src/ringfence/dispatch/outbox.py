@@ -11,7 +11,7 @@ from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.tenancy.statements import register
 
-_INSERT = register(
+INSERT = register(
     "dispatch.enqueue",
     """
     INSERT INTO outbox (company_id, message_id, sender_id, priority, segments, state, due_at, attempt, created_at)
@@ -20,7 +20,7 @@ _INSERT = register(
 )
 # Last in the transaction: it serialises the senders of one lane until the commit. The lock is what makes sure that
 # the dispatcher, which locks the lane before it reads the outbox, never misses a row that is about to be committed.
-_WAKE = register(
+WAKE = register(
     "dispatch.wake_lane",
     """
     INSERT INTO lane AS l (company_id, sender_id, next_due, segments_per_second)
@@ -29,14 +29,14 @@ _WAKE = register(
     SET next_due = LEAST(l.next_due, excluded.next_due), segments_per_second = excluded.segments_per_second
     """,
 )
-_CANCEL = register(
+CANCEL = register(
     "dispatch.cancel",
     """
     DELETE FROM outbox WHERE company_id = :company_id AND message_id = :message_id AND state = 'ready'
     RETURNING message_id
     """,
 )
-_SETTLE = register(
+SETTLE = register(
     "dispatch.settle",
     "DELETE FROM outbox WHERE company_id = :company_id AND message_id = ANY(:message_ids)",
 )
@@ -59,7 +59,7 @@ async def enqueue(
     """
     company_id = session.company_id
     await session.execute(
-        _INSERT,
+        INSERT,
         {
             "company_id": company_id,
             "message_id": message_id,
@@ -71,17 +71,17 @@ async def enqueue(
         },
     )
     await session.execute(
-        _WAKE,
+        WAKE,
         {"company_id": company_id, "sender_id": sender_id, "due_at": due_at, "rate": segments_per_second},
     )
 
 
 async def cancel(session: TenantSession, message_id: UUID) -> bool:
     """Take a text out before it is sent. False when it is under way, settled or unknown here."""
-    taken = await session.execute(_CANCEL, {"company_id": session.company_id, "message_id": message_id})
+    taken = await session.execute(CANCEL, {"company_id": session.company_id, "message_id": message_id})
     return taken.first() is not None
 
 
 async def settle(session: TenantSession, message_ids: list[UUID]) -> None:
     """Take texts out whose outcome is known (a callback adopted them); whatever state their rows are in."""
-    await session.execute(_SETTLE, {"company_id": session.company_id, "message_ids": message_ids})
+    await session.execute(SETTLE, {"company_id": session.company_id, "message_ids": message_ids})

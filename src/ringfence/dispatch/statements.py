@@ -1,6 +1,11 @@
 """The hot statements of the send engine. Each names one company, so that each also runs on one shard.
 
-Rows are locked in one order: lanes (by sender), then outbox rows.
+Locks: a claim locks lanes (by sender), then takes only outbox rows that nobody holds; whoever writes outcomes locks
+outbox rows, then lanes (by sender). So nobody who holds a lane waits for a row.
+
+Plans: a batch is given as an array to match the key against, never joined. A join leaves the planner the choice to
+walk through a company's whole outbox, which it makes when the table was small at its last look. For the same reason a
+state beside a key is written `state || ''`: no partial index is to be preferred to the key.
 """
 
 from sqlalchemy import text
@@ -44,8 +49,8 @@ CLAIM = register(
     )
     UPDATE outbox o SET state = 'posting', attempt = o.attempt + 1, fence = :fence,
            due_at = clock_timestamp() + make_interval(secs => :presumed_dead)
-    FROM ranked r
-    WHERE o.company_id = :company_id AND o.message_id = r.message_id AND r.before < r.budget AND r.position <= :most
+    WHERE o.company_id = :company_id
+      AND o.message_id = ANY(ARRAY(SELECT message_id FROM ranked WHERE before < budget AND position <= :most))
       AND EXISTS (SELECT 1 FROM dispatcher_lease
                   WHERE name = 'dispatcher' AND owner = :owner AND fence = :fence AND until > clock_timestamp())
     RETURNING o.message_id, o.sender_id, o.attempt, o.segments
@@ -84,7 +89,10 @@ DROP_EMPTY_LANES = register(
     "dispatch.drop_empty_lanes",
     """
     DELETE FROM lane l WHERE l.company_id = :company_id AND l.sender_id = ANY(CAST(:senders AS uuid[]))
-      AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.company_id = :company_id AND o.sender_id = l.sender_id)
+      AND (SELECT true FROM outbox o WHERE o.company_id = :company_id AND o.sender_id = l.sender_id
+           AND o.state = 'ready' LIMIT 1) IS NULL
+      AND (SELECT true FROM outbox o WHERE o.company_id = :company_id AND o.sender_id = l.sender_id
+           AND o.state <> 'ready' LIMIT 1) IS NULL
     """,
 )
 
@@ -92,30 +100,31 @@ DROP_EMPTY_LANES = register(
 DONE = register(
     "dispatch.done",
     """
-    DELETE FROM outbox o USING unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[])) AS d(message_id, attempt)
-    WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt
-    RETURNING o.message_id
+    DELETE FROM outbox WHERE company_id = :company_id AND message_id = ANY(CAST(:message_ids AS uuid[]))
+      AND attempt = (CAST(:attempts AS int[]))[array_position(CAST(:message_ids AS uuid[]), message_id)]
+    RETURNING message_id
     """,
 )
 REQUEUE = register(
     "dispatch.requeue",
     """
-    UPDATE outbox o SET state = 'ready', due_at = d.due_at, unknown_until = NULL
-    FROM unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:due AS timestamptz[]))
-         AS d(message_id, attempt, due_at)
-    WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt
-      AND o.state <> 'ready'
-    RETURNING o.message_id, o.sender_id, o.due_at
+    UPDATE outbox SET state = 'ready', unknown_until = NULL,
+           due_at = (CAST(:due AS timestamptz[]))[array_position(CAST(:message_ids AS uuid[]), message_id)]
+    WHERE company_id = :company_id AND message_id = ANY(CAST(:message_ids AS uuid[]))
+      AND attempt = (CAST(:attempts AS int[]))[array_position(CAST(:message_ids AS uuid[]), message_id)]
+      AND state || '' <> 'ready'
+    RETURNING message_id, sender_id, due_at
     """,
 )
 PARK = register(
     "dispatch.park",
     """
-    UPDATE outbox o SET state = 'unknown', due_at = now() + make_interval(secs => :look_after),
+    UPDATE outbox SET state = 'unknown', due_at = now() + make_interval(secs => :look_after),
            unknown_until = now() + make_interval(secs => :give_up_after)
-    FROM unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[])) AS d(message_id, attempt)
-    WHERE o.company_id = :company_id AND o.message_id = d.message_id AND o.attempt = d.attempt AND o.state = 'posting'
-    RETURNING o.message_id, o.sender_id, o.due_at
+    WHERE company_id = :company_id AND message_id = ANY(CAST(:message_ids AS uuid[]))
+      AND attempt = (CAST(:attempts AS int[]))[array_position(CAST(:message_ids AS uuid[]), message_id)]
+      AND state || '' = 'posting'
+    RETURNING message_id, sender_id, due_at
     """,
 )
 WAKE_LANES = register(
@@ -143,10 +152,10 @@ PRESUME_DEAD = register(
     UPDATE outbox SET state = 'unknown',
            due_at = GREATEST(now(), due_at + make_interval(secs => :look_after - :presumed_dead)),
            unknown_until = due_at + make_interval(secs => :give_up_after - :presumed_dead)
-    WHERE company_id = :company_id AND message_id IN (
+    WHERE company_id = :company_id AND message_id = ANY(ARRAY(
         SELECT message_id FROM outbox
         WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[])) AND state = 'posting'
-          AND due_at <= now() ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED)
+          AND due_at <= now() ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED))
     RETURNING message_id, attempt
     """,
 )
@@ -154,15 +163,14 @@ PRESUME_DEAD = register(
 TAKE_UNKNOWN = register(
     "dispatch.take_unknown",
     """
-    WITH turn AS (
-        SELECT message_id FROM outbox
-        WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[])) AND state = 'unknown'
-          AND due_at <= now() ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
-    )
     UPDATE outbox o SET due_at = LEAST(now() + make_interval(secs => :look_after),
                                        CASE WHEN o.unknown_until > now() THEN o.unknown_until END)
-    FROM turn t JOIN send_attempt a ON a.company_id = :company_id AND a.message_id = t.message_id
-    WHERE o.company_id = :company_id AND o.message_id = t.message_id AND a.attempt = o.attempt
-    RETURNING o.message_id, o.attempt, a.started_at, o.unknown_until <= now() AS give_up
+    WHERE o.company_id = :company_id AND o.message_id = ANY(ARRAY(
+        SELECT message_id FROM outbox
+        WHERE company_id = :company_id AND sender_id = ANY(CAST(:senders AS uuid[])) AND state = 'unknown'
+          AND due_at <= now() ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED))
+    RETURNING o.message_id, o.attempt, o.unknown_until <= now() AS give_up,
+              (SELECT a.started_at FROM send_attempt a WHERE a.company_id = :company_id
+               AND a.message_id = o.message_id AND a.attempt = o.attempt) AS started_at
     """,
 )

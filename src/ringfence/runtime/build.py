@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ringfence.db.engine import create_engine
 from ringfence.errors import ConfigurationError
+from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.users.values import AccountPolicy, PasswordHasher
 from ringfence.kit.keyring import Keyring
 from ringfence.providers.twilio.gateway import TwilioGateway
@@ -26,11 +27,12 @@ class Runtime:
     gateway: TwilioGateway
     policy: AccountPolicy
     hasher: PasswordHasher
+    media: MediaStore
 
     @property
     def services(self) -> tuple[object, ...]:
         """What routes ask for by type."""
-        return (self.tenancy, self.keyring, self.gateway, self.policy, self.hasher)
+        return (self.tenancy, self.keyring, self.gateway, self.policy, self.hasher, self.media)
 
     async def close(self) -> None:
         """Close the database pools."""
@@ -60,6 +62,7 @@ def build(settings: Settings, logins: Logins, *, hasher: PasswordHasher | None =
             mails_invitations=settings.smtp_url is not None,
         ),
         hasher=hasher or PasswordHasher(),
+        media=MediaStore(settings.media_folder),
     )
 
 

@@ -1,15 +1,21 @@
 """Which handler does which job, and which jobs come round by themselves. A kind that is not here fails clearly."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+from ringfence.features.messages.jobs import FetchMediaHandler, RemoveMediaHandler, SweepHandler
+from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
 from ringfence.features.phone_numbers.values import SyncPhoneNumbers
 from ringfence.features.users.jobs import InvitationMailer
 from ringfence.features.users.values import MailInvitation
-from ringfence.jobqueue.fanout import Every
+from ringfence.jobqueue.fanout import Every, every
 from ringfence.jobqueue.jobs import Handlers
 from ringfence.runtime.build import Runtime
 from ringfence.worker.mail import NoMailer, SMTPMailer
+
+# Twilio reports by itself, mostly within seconds; only a text that stays unfinished for so many sweeps is asked about.
+TURNS_BEFORE_FIRST_LOOK = 5
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -19,9 +25,16 @@ def handlers(runtime: Runtime) -> Handlers:
     return {
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
+        FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
+        RemoveMedia: RemoveMediaHandler(runtime.media),
+        SweepMessages: SweepHandler(
+            runtime.gateway,
+            runtime.keyring,
+            first_look=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
+        ),
     }
 
 
-def periodic(_runtime: Runtime) -> Sequence[Every]:
+def periodic(runtime: Runtime) -> Sequence[Every]:
     """What every active company gets from time to time."""
-    return ()
+    return (every(runtime.settings.sweep_seconds, SweepMessages),)

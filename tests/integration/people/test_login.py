@@ -1,6 +1,7 @@
 """Log-in, sessions, CSRF and suspension through the HTTP door."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import httpx
@@ -328,3 +329,14 @@ async def test_suspended_company_is_out_with_the_next_request(world: World, clie
     assert {entry["actor_kind"] for entry in audit[:2]} == {"platform"}
     audit_of_b = (await client.get("/api/audit-log", headers=world.b.headers())).json()["items"]
     assert not any(entry["action"].startswith("company.susp") for entry in audit_of_b)
+
+
+async def test_form_of_another_site_cannot_log_anybody_in(world: World, client: httpx.AsyncClient) -> None:
+    """A browser sends a foreign page's request without asking first only if its body is not JSON."""
+    body = json.dumps(credentials(world.a.agent.email))
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        answer = await client.post("/api/auth/login", content=body, headers={"Content-Type": content_type})
+        assert 400 <= answer.status_code < 500
+        assert "set-cookie" not in answer.headers
+    answer = await client.post("/api/auth/login", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200

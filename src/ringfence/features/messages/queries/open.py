@@ -93,7 +93,7 @@ _UNFINISHED = register(
     SELECT id, twilio_sid
     FROM sms_messages
     WHERE company_id = :company_id AND created_at BETWEEN :oldest AND :newest AND direction = 'outbound'
-      AND status IN ('sending', 'sent') AND twilio_sid IS NOT NULL AND account_sid = :account_sid
+      AND status IN ('sending', 'sent') AND twilio_sid ~ '^(SM|MM)[0-9a-fA-F]{32}$' AND account_sid = :account_sid
       AND deleted_at IS NULL
       AND updated_at < :now - GREATEST(CAST(:first_look AS interval), (:now - created_at) / 2)
     ORDER BY created_at

@@ -20,6 +20,8 @@ from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
 from ringfence.tenancy.sessions import PlatformSession, TenantSession
 
+UNIQUE_VIOLATION = "23505"
+
 
 def email_taken() -> ConflictError:
     """The error for an e-mail somebody on this server already logs in with (an accepted, listed oracle)."""
@@ -66,8 +68,8 @@ async def add_user(session: TenantSession, *, email: Email, name: str, role: str
         await session.flush()
         session.add(DirectoryLogin(email_norm=email.norm, user_id=user.id))
         await session.flush()
-    except IntegrityError:
-        raise email_taken() from None
+    except IntegrityError as error:
+        raise _as_taken(error) from None
     return user
 
 
@@ -88,8 +90,8 @@ async def create_platform_user(session: PlatformSession, *, email: str, name: st
     session.add(user)
     try:
         await session.flush()
-    except IntegrityError:
-        raise email_taken() from None
+    except IntegrityError as error:
+        raise _as_taken(error) from None
     return user
 
 
@@ -167,6 +169,11 @@ async def end_sessions(session: TenantSession, user: User) -> None:
     await session.execute(
         update(UserSession).where(*mine, UserSession.revoked_at.is_(None)).values(revoked_at=utc_now())
     )
+
+
+def _as_taken(error: IntegrityError) -> Exception:
+    """`email_taken` for a unique key, which only the e-mail can break here; anything else is as it was."""
+    return email_taken() if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION else error
 
 
 async def _require_another_admin(session: TenantSession, leaving: User) -> None:

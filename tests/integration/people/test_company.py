@@ -1,0 +1,93 @@
+"""A company's own settings, and the platform's list of companies."""
+
+import httpx
+import pytest
+
+from ringfence.kit.ids import new_id
+from tests.factories.world import World
+
+CHANGE = {"name": "Cactus & Sons", "time_zone": "Europe/Rome", "default_region": "it", "opt_out_scope": "pair"}
+
+
+async def test_admin_changes_settings_with_one_entry_of_what_changed(world: World) -> None:
+    admin, agent = await world.log_in(world.a.admin), await world.log_in(world.a.agent)
+
+    changed = await admin.patch("/api/company", json=CHANGE)
+
+    assert changed.status_code == 200
+    expected = {**CHANGE, "default_region": "IT"}
+    assert changed.json() | expected == changed.json()
+    assert (await agent.get("/api/company")).json() == changed.json()
+    assert (await admin.patch("/api/company", json=CHANGE)).status_code == 200
+    entries = (await admin.get("/api/audit-log", params={"action": "company.changed"})).json()["items"]
+    assert [entry["after"] for entry in entries] == [expected]
+    assert entries[0]["before"] == {
+        "name": world.a.name,
+        "time_zone": "America/Phoenix",
+        "default_region": "US",
+        "opt_out_scope": "company",
+    }
+    other = await (await world.log_in(world.b.admin)).get("/api/company")
+    assert other.json()["name"] == world.b.name
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"time_zone": "Mars/Olympus"}, "unknown_time_zone"),
+        ({"time_zone": "../../etc/passwd"}, "unknown_time_zone"),
+        ({"time_zone": ""}, "unknown_time_zone"),
+        ({"time_zone": "localtime"}, "unknown_time_zone"),
+        ({"default_region": "ZZ"}, "unknown_region"),
+        ({"default_region": "USA"}, "invalid"),
+        ({"opt_out_scope": "nobody"}, "invalid"),
+        ({"name": "   "}, "invalid"),
+        ({"name": "x" * 201}, "invalid"),
+        ({"company_id": str(new_id())}, "invalid"),
+        ({"id": str(new_id())}, "invalid"),
+        ({"status": "active"}, "invalid"),
+    ],
+)
+async def test_wrong_setting_changes_nothing(
+    world: World, client: httpx.AsyncClient, change: dict[str, str], code: str
+) -> None:
+    headers = world.a.headers("admin")
+    before = (await client.get("/api/company", headers=headers)).json()
+
+    answer = await client.patch("/api/company", json={"name": "Never", **change}, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert (await client.get("/api/company", headers=headers)).json() == before
+    assert (await client.patch("/api/company", json={"name": "Now"}, headers=headers)).json()["name"] == "Now"
+
+
+async def test_super_admin_adds_lists_and_suspends_companies(world: World, client: httpx.AsyncClient) -> None:
+    root = await world.log_in(world.super_admin)
+
+    made = await root.post(
+        "/api/platform/companies", json={"name": "Dune Hotel", "time_zone": "Africa/Cairo", "default_region": "EG"}
+    )
+
+    assert made.status_code == 201
+    first = (await root.get("/api/platform/companies", params={"limit": 2})).json()
+    assert [item["name"] for item in first["items"]] == ["Dune Hotel", world.b.name]
+    second = (await root.get("/api/platform/companies", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert ([item["name"] for item in second["items"]], second["next_cursor"]) == ([world.a.name], None)
+    assert set(made.json()) == {"id", "name", "status", "time_zone", "created_at"}
+    path = f"/api/platform/companies/{made.json()['id']}"
+    for status in ("suspended", "suspended", "active"):
+        assert (await root.patch(path, json={"status": status})).json()["status"] == status
+    absent = await root.patch(f"/api/platform/companies/{new_id()}", json={"status": "suspended"})
+    assert (absent.status_code, absent.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("wrong", [{"time_zone": "Nowhere"}, {"default_region": "ZZ"}, {"name": ""}, {"id": "x"}])
+async def test_company_is_made_whole_or_not_at_all(world: World, wrong: dict[str, str]) -> None:
+    root = await world.log_in(world.super_admin)
+    before = (await root.get("/api/platform/companies")).json()
+
+    answer = await root.post("/api/platform/companies", json={"name": "Half", **wrong})
+
+    assert answer.status_code == 422
+    assert (await root.get("/api/platform/companies")).json() == before
+    assert (await root.post("/api/platform/companies", json={"name": "Whole"})).status_code == 201
