@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringfence.errors import InvalidInputError
-from ringfence.features.templates.errors import BadTemplateError, UnresolvedFieldsError
 from ringfence.kit.segments import count_segments
 
 MOST_BODY_UNITS: Final = 1600
@@ -45,6 +44,25 @@ _FIELD = re.compile(r"\{([^{}]*)\}")
 _BRACE = re.compile(r"[{}]")
 # The parts of a split text, in septets and UTF-16 units, one less than they hold: a pair is never cut in two.
 _GSM_SINGLE, _GSM_PART, _UCS_SINGLE, _UCS_PART = 160, 152, 70, 66
+
+
+class BadTemplateError(InvalidInputError):
+    """The text of a template cannot be understood: `code` says why, `fields["position"]` where (characters from 0)."""
+
+    def __init__(self, code: str, detail: str, *, position: int) -> None:
+        super().__init__(code, detail, {"position": position})
+
+
+class UnresolvedFieldsError(InvalidInputError):
+    """Fields without value whose fallback is empty: the text must not go out. `fields["unresolved"]` names them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        listed = ", ".join(names)
+        super().__init__(
+            "unresolved_field",
+            f"There is no value for {listed}, and the template has no fallback there; the text was not sent.",
+            {"unresolved": list(names)},
+        )
 
 
 @dataclass(frozen=True, slots=True)
