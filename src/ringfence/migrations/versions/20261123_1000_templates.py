@@ -54,6 +54,7 @@ def upgrade() -> None:
         "sms_templates",
         ["company_id", "template_id"],
         ["company_id", "id"],
+        ondelete="RESTRICT",
     )
     op.execute("ALTER TABLE sms_messages FORCE ROW LEVEL SECURITY")
     for statement in policies.fence_tenant_table("sms_templates"):
