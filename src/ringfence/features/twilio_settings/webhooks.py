@@ -5,6 +5,7 @@ Whatever fails is answered the same empty 403. The answer to what is let in is T
 telephone: Twilio would text any plain text back to the sender (https://www.twilio.com/docs/messaging/twiml).
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,6 +17,7 @@ from fastapi import Request, Response
 
 from ringfence.features.twilio_settings.queries import credentials_for, find_connection
 from ringfence.kit.keyring import Keyring
+from ringfence.kit.secret import token_hash
 from ringfence.providers.twilio.gateway import TwilioGateway, WebhookKind
 from ringfence.providers.twilio.signature import is_valid_signature
 from ringfence.tenancy.sessions import Tenancy, TenantSession
@@ -29,6 +31,7 @@ EMPTY_TWIML: Final = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 _FORM: Final = "application/x-www-form-urlencoded"
 _LARGEST_BODY_BYTES: Final = 256 * 1024
 _MOST_FIELDS: Final = 500
+_MOST_KNOWN_PATHS: Final = 10_000
 
 
 class WebhookRefusedError(Exception):
@@ -72,12 +75,20 @@ async def read_form(request: Request) -> Form:
 
 
 async def company_of(request: Request, webhook_path: str) -> UUID:
-    """The company whose connection has this path. Raises WebhookRefusedError."""
-    async with service(request, Tenancy).platform() as platform:
-        connection = await find_connection(platform, webhook_path)
-    if connection is None:
-        raise WebhookRefusedError("unknown_path")
-    return connection.company_id
+    """Whose path it is. What is remembered is only where to look: `check` compares with the company's own row.
+
+    Raises WebhookRefusedError.
+    """
+    known, key = _known_paths(request), token_hash(webhook_path)
+    if key not in known:
+        async with service(request, Tenancy).platform() as platform:
+            connection = await find_connection(platform, webhook_path)
+        if connection is None:
+            raise WebhookRefusedError("unknown_path")
+        known[key] = connection.company_id
+        if len(known) > _MOST_KNOWN_PATHS:
+            known.popitem(last=False)
+    return known[key]
 
 
 async def check(request: Request, session: TenantSession, webhook_path: str, kind: WebhookKind, form: Form) -> None:
@@ -104,6 +115,13 @@ def refuse(refusal: WebhookRefusedError) -> Response:
 def twiml(content: bytes = EMPTY_TWIML) -> Response:
     """An answer that Twilio acts on."""
     return Response(content, media_type="text/xml")
+
+
+def _known_paths(request: Request) -> OrderedDict[bytes, UUID]:
+    state = request.app.state
+    if not hasattr(state, "webhook_paths"):
+        state.webhook_paths = OrderedDict[bytes, UUID]()
+    return state.webhook_paths
 
 
 def _storable(text: str) -> str:
