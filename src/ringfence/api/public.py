@@ -21,6 +21,12 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("GET", "/metrics"): "counts over all companies; no names or numbers",
     ("POST", "/webhooks/twilio/{webhook_path}/inbound"): "signed with the connection's own token",
     ("POST", "/webhooks/twilio/{webhook_path}/status"): "signed with the connection's own token",
+    ("POST", "/webhooks/twilio/{webhook_path}/voice"): "signed with the connection's own token",
+    ("POST", "/webhooks/twilio/{webhook_path}/voice/connect"): "signed with the connection's own token",
+    ("POST", "/webhooks/twilio/{webhook_path}/voice/after-dial"): "signed with the connection's own token",
+    ("POST", "/webhooks/twilio/{webhook_path}/voicemail"): "signed with the connection's own token",
+    ("POST", "/webhooks/twilio/{webhook_path}/recording"): "signed with the connection's own token",
+    ("POST", "/webhooks/twilio/{webhook_path}/call-status"): "signed with the connection's own token",
     ("POST", "/api/auth/login"): "where a caller comes from",
     ("POST", "/api/auth/invitations/accept"): "the single-use token of the invitation is the credential",
 }

@@ -3,6 +3,14 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from ringfence.features.calls.jobs import (
+    FetchRecordingHandler,
+    HangUpHandler,
+    PlaceCallHandler,
+    RemoveRecordingsHandler,
+    SweepCallsHandler,
+)
+from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, PlaceCall, RemoveRecordings, SweepCalls
 from ringfence.features.messages.jobs import FetchMediaHandler, RemoveMediaHandler, SweepHandler
 from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
@@ -32,9 +40,18 @@ def handlers(runtime: Runtime) -> Handlers:
             runtime.keyring,
             first_look=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
         ),
+        PlaceCall: PlaceCallHandler(runtime.gateway, runtime.keyring),
+        HangUpCall: HangUpHandler(runtime.gateway, runtime.keyring),
+        FetchRecording: FetchRecordingHandler(runtime.gateway, runtime.keyring, runtime.media),
+        RemoveRecordings: RemoveRecordingsHandler(runtime.media),
+        SweepCalls: SweepCallsHandler(
+            runtime.gateway,
+            runtime.keyring,
+            silence=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
+        ),
     }
 
 
 def periodic(runtime: Runtime) -> Sequence[Every]:
     """What every active company gets from time to time."""
-    return (every(runtime.settings.sweep_seconds, SweepMessages),)
+    return (every(runtime.settings.sweep_seconds, SweepMessages), every(runtime.settings.sweep_seconds, SweepCalls))

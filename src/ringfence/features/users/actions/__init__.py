@@ -20,6 +20,7 @@ from ringfence.features.users.actions.people import (
     create_user,
     email_taken,
     set_password,
+    set_phone,
 )
 from ringfence.features.users.actions.sessions import (
     clear_login_failures,
@@ -52,4 +53,5 @@ __all__ = [
     "revoke_api_key",
     "revoke_invitation",
     "set_password",
+    "set_phone",
 ]
