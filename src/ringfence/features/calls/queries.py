@@ -289,6 +289,17 @@ async def late_recordings(session: TenantSession) -> Sequence[UUID]:
     return (await session.scalars(query.limit(SWEEP_BATCH))).all()
 
 
+async def recording_of(session: TenantSession, call_id: UUID, sid: str) -> CallRecording | None:
+    """The recording of a call that Twilio calls by this SID."""
+    return await session.scalar(
+        select(CallRecording).where(
+            CallRecording.company_id == session.company_id,
+            CallRecording.call_id == call_id,
+            CallRecording.twilio_sid == sid,
+        )
+    )
+
+
 async def pending_recording(session: TenantSession, recording_id: UUID) -> CallRecording | None:
     """A recording that is still to be fetched, of a call that is still there."""
     return await session.scalar(

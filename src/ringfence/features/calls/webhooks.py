@@ -4,10 +4,11 @@ Every address that names a call carries a code of ours, bound to the company, th
 told twice, or out of order, changes nothing that is right already; what is asked twice is answered the same.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -42,6 +43,8 @@ from ringfence.web.services import service
 
 router = APIRouter(prefix="/webhooks/twilio", include_in_schema=False)
 
+_RecordingState = Literal["processing", "complete", "lost"]
+_RECORDING_STATES: Mapping[str, _RecordingState] = {"completed": "complete", "absent": "lost", "failed": "lost"}
 _GONE = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
 
@@ -193,9 +196,9 @@ async def _after_dial(asked: _Asked) -> bytes:
 
 
 async def _voicemail(asked: _Asked) -> bytes:
-    # Told here and once more when it is complete: whichever comes first, or comes at all.
+    # Told here, and once more when it is complete: so that no lost callback loses a message.
     if asked.form.get("RecordingSid"):
-        await _note_recording(asked, kind="voicemail", is_lost=False)
+        await _note_recording(asked, kind="voicemail", state="processing")
     return answering.goodbye()
 
 
@@ -203,9 +206,9 @@ async def _recording(asked: _Asked) -> bytes:
     if not asked.form.get("RecordingSid"):
         raise WebhookRefusedError("malformed")
     kind = "voicemail" if asked.form.get("RecordingSource") == "RecordVerb" else "call"
-    status = asked.form.get("RecordingStatus") or "completed"
-    if status in {"completed", "absent", "failed"}:
-        await _note_recording(asked, kind=kind, is_lost=status != "completed")
+    await _note_recording(
+        asked, kind=kind, state=_RECORDING_STATES.get(asked.form.get("RecordingStatus"), "processing")
+    )
     return EMPTY_TWIML
 
 
@@ -225,7 +228,7 @@ async def _call_status(asked: _Asked) -> bytes:
     return EMPTY_TWIML
 
 
-async def _note_recording(asked: _Asked, *, kind: str, is_lost: bool) -> None:
+async def _note_recording(asked: _Asked, *, kind: str, state: _RecordingState) -> None:
     await recordings.take_in(
         asked.session,
         asked.call,
@@ -233,7 +236,7 @@ async def _note_recording(asked: _Asked, *, kind: str, is_lost: bool) -> None:
         account_sid=asked.form.get("AccountSid"),
         kind=kind,
         duration_seconds=asked.form.whole_number("RecordingDuration"),
-        is_lost=is_lost,
+        state=state,
     )
 
 

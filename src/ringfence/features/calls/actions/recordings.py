@@ -1,5 +1,6 @@
 """Recordings: known by webhook, fetched by a job, removed with their call."""
 
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import update
@@ -23,11 +24,11 @@ async def take_in(
     account_sid: str,
     kind: str,
     duration_seconds: int | None,
-    is_lost: bool = False,
+    state: Literal["processing", "complete", "lost"],
 ) -> None:
-    """Note a recording of a locked call and have it fetched; told again it changes nothing.
+    """Note a recording of a locked call; have it fetched once it is `complete`. Told again it changes nothing.
 
-    `is_lost` is Twilio's word that there is nothing to fetch.
+    One that is only ever told as `processing` is fetched by the sweep, `lost` means that there is nothing to fetch.
     """
     statement = (
         insert(CallRecording)
@@ -36,21 +37,19 @@ async def take_in(
             id=new_id(),
             call_id=call.id,
             kind=kind,
-            status="failed" if is_lost else "pending",
-            reason="Twilio has no sound of this call." if is_lost else None,
+            status="failed" if state == "lost" else "pending",
+            reason="Twilio has no sound of this call." if state == "lost" else None,
             twilio_sid=sid,
             account_sid=account_sid,
             duration_seconds=duration_seconds,
             created_at=utc_now(),
         )
         .on_conflict_do_nothing(index_elements=["company_id", "twilio_sid"])
-        .returning(CallRecording.id)
     )
-    recording_id = await session.scalar(statement)
-    if recording_id is None:
-        return
-    if not is_lost:
-        await enqueue(session, FetchRecording(recording_id=recording_id), once_key=f"recording:{recording_id}")
+    await session.execute(statement)
+    recording = await queries.recording_of(session, call.id, sid)
+    if recording is not None and recording.status == "pending" and state == "complete":
+        await enqueue(session, FetchRecording(recording_id=recording.id), once_key=f"recording:{recording.id}")
     await legs.follow(session, call, await queries.legs_of(session, call.id))
 
 
