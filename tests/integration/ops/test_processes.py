@@ -140,6 +140,25 @@ async def test_another_worker_takes_over_when_the_sending_one_is_killed(
         await waiting.says(taken, within=10)
 
 
+async def test_work_shows_what_it_counts_where_it_is_told_to(database: Database, tmp_path: Path) -> None:
+    port = free_port()
+    settings = settings_of(database, RINGFENCE_METRICS_PORT=str(port), RINGFENCE_SWEEP_SECONDS="0.2")
+    async with running("work", settings, tmp_path) as worker:
+        await worker.says("worker.metrics.shown")
+        job = 'ringfence_job_seconds_count{kind="fanout:messages.sweep",outcome="done"}'
+
+        async def counted() -> bool:
+            return job in (await answers(f"http://127.0.0.1:{port}/metrics")).text
+
+        await eventually(counted)
+        code, text = await run("work", settings, tmp_path)
+        worker.signal(signal.SIGTERM)
+        assert await worker.ended() == 0
+
+    assert (code, len(text.splitlines())) == (2, 1)
+    assert "each worker of a machine needs a port of its own" in text
+
+
 async def _waits_for_a_lock(database: Database) -> bool:
     async with await psycopg.AsyncConnection.connect(database.admin_url) as admin:
         rows = await admin.execute(
