@@ -6,7 +6,7 @@ from alembic import op
 from ringfence.tenancy import policies
 
 revision = "20261123_1130"
-down_revision = "20261123_0910"
+down_revision = "20261123_1000"
 branch_labels = None
 depends_on = None
 
