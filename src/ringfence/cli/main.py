@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import ringfence
-from ringfence.cli import database, people, secrets
+from ringfence.cli import audit, database, people, secrets
 from ringfence.cli.demo import demo
 from ringfence.cli.emulator import PASS_ON, emulator
 from ringfence.cli.running import open_database, run_until_stopped
@@ -62,6 +62,7 @@ app.command(context_settings=PASS_ON)(emulator)
 app.command()(demo)
 app.add_typer(database.commands, name="db")
 app.add_typer(secrets.commands, name="secrets")
+app.add_typer(audit.audit_commands(open_database), name="audit")
 app.add_typer(people.company_commands(open_database), name="company")
 app.add_typer(people.user_commands(open_database, PasswordHasher()), name="user")
 
