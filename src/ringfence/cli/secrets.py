@@ -28,7 +28,7 @@ def _group() -> None:
 
 @commands.command("rotate")
 def rotate() -> None:
-    """Seal Twilio tokens and waiting invitations with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
+    """Seal tokens and waiting invitations with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
     settings = load_settings()
     with ready_database(settings) as logins:
         companies, sealed = asyncio.run(_rotate(settings, logins))
