@@ -1,5 +1,7 @@
 """Tables of the calls room."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -141,3 +143,13 @@ class RingEntry(CompanyColumn, Base):
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     position: Mapped[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A call with what people need to see of it."""
+
+    call: Call
+    conversation_id: UUID | None
+    legs: Sequence[CallLeg]
+    recordings: Sequence[CallRecording]

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select, tuple_
 
 from ringfence.errors import NotFoundError
-from ringfence.features.calls.model import Call, CallLeg, CallRecording, CallSettings, RingEntry
+from ringfence.features.calls.model import Call, CallLeg, CallRecording, CallSettings, RingEntry, Shown
 from ringfence.features.calls.values.states import FINAL
 from ringfence.features.contacts.model import Contact
 from ringfence.features.conversations.model import Conversation
@@ -33,16 +33,6 @@ class Filters:
     user_id: UUID | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A call with what people need to see of it."""
-
-    call: Call
-    conversation_id: UUID | None
-    legs: Sequence[CallLeg]
-    recordings: Sequence[CallRecording]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

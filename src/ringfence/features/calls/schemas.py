@@ -7,8 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from ringfence.features.calls.model import CallLeg, CallRecording
-from ringfence.features.calls.queries import Shown
+from ringfence.features.calls.model import CallLeg, CallRecording, Shown
 from ringfence.features.calls.values.twiml import LONGEST_GREETING
 from ringfence.web.schemas import Answer, Body
 
