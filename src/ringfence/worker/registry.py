@@ -9,8 +9,8 @@ from ringfence.features.messages.jobs import FetchMediaHandler, RemoveMediaHandl
 from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
 from ringfence.features.phone_numbers.values import SyncPhoneNumbers
-from ringfence.features.users.jobs import InvitationMailer
-from ringfence.features.users.values import MailInvitation
+from ringfence.features.users.jobs import InvitationMailer, PasswordResetMailer
+from ringfence.features.users.values import MailInvitation, MailPasswordReset
 from ringfence.jobqueue.fanout import Every, every
 from ringfence.jobqueue.jobs import Handlers
 from ringfence.runtime.build import Runtime
@@ -29,6 +29,7 @@ def handlers(runtime: Runtime) -> Handlers:
     return {
         SealAuditLog: seal_audit_log,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
+        MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),

@@ -21,6 +21,13 @@ from ringfence.features.users.actions.people import (
     email_taken,
     set_password,
 )
+from ringfence.features.users.actions.resets import (
+    count_reset_request,
+    note_reset_mailed,
+    reset_invalid,
+    send_reset,
+    use_reset,
+)
 from ringfence.features.users.actions.sessions import (
     clear_login_failures,
     close_platform_session,
@@ -38,6 +45,7 @@ __all__ = [
     "close_platform_session",
     "close_session",
     "count_login_attempt",
+    "count_reset_request",
     "create_api_key",
     "create_platform_user",
     "create_user",
@@ -47,9 +55,13 @@ __all__ = [
     "is_use_worth_noting",
     "note_api_key_use",
     "note_mailed",
+    "note_reset_mailed",
     "open_platform_session",
     "open_session",
+    "reset_invalid",
     "revoke_api_key",
     "revoke_invitation",
+    "send_reset",
     "set_password",
+    "use_reset",
 ]
