@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from ringfence.features.contacts.jobs import ImportHandler
+from ringfence.features.contacts.values import ImportContacts
 from ringfence.features.messages.jobs import FetchMediaHandler, RemoveMediaHandler, SweepHandler
 from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
@@ -25,6 +27,7 @@ def handlers(runtime: Runtime) -> Handlers:
     return {
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
+        ImportContacts: ImportHandler(runtime.uploads),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
         SweepMessages: SweepHandler(
