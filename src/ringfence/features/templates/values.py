@@ -185,7 +185,7 @@ def _field(inner: str, *, position: int) -> Field:
     if name not in BUILT_IN and not _CUSTOM.fullmatch(name) and not _VARIABLE.fullmatch(name):
         raise BadTemplateError(
             "unknown_field",
-            f"There is no field {{{name[:60]}}}: use {', '.join(BUILT_IN)}, custom.<name> or a name of your own without a dot.",
+            f"There is no field {{{name[:60]}}}: use {', '.join(BUILT_IN)}, custom.<name> or a name without a dot.",
             position=position,
         )
     if not bar:
