@@ -134,11 +134,11 @@ def inspect_file(path: Path, told: Told, *, region: str) -> Layout:
 
 
 def read_rows(path: Path, *, encoding: str, separator: str, has_header: bool) -> Iterator[Record]:
-    """The records below the header that hold anything, in order."""
+    """The records below the header that hold anything, in order. The file is opened when the first one is asked for."""
     records = _filled(path, encoding, separator)
     if has_header:
         next(records, None)
-    return records
+    yield from records
 
 
 def plain_cell(cell: str) -> str:
