@@ -123,6 +123,11 @@ class Settings(BaseSettings):
         return self.media_dir or self.data_dir / "media"
 
     @property
+    def uploads_folder(self) -> Path:
+        """Where uploaded files wait to be read; API and workers share it."""
+        return self.data_dir / "uploads"
+
+    @property
     def cookie_secure(self) -> bool:
         """Whether the session cookie is for HTTPS only: as PUBLIC_URL says."""
         return self.public_url.startswith("https://")

@@ -13,6 +13,7 @@ from ringfence.features.audit_log import routes as audit_log
 from ringfence.features.companies import routes as companies
 from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
+from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
@@ -47,6 +48,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     site.router,
 )
 
+# Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
+UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16)}
+
 
 class Application(FastAPI):
     """FastAPI with our middleware around all of it, its handler of unexpected errors included.
@@ -60,7 +64,7 @@ class Application(FastAPI):
         """The whole application, innermost first: FastAPI, limits, headers, counting, request id."""
         inner = super().build_middleware_stack()
         paths: dict[Any, str] = {route.endpoint: path for _, path, route in routes_of(self)}
-        return RequestContext(Observe(SecurityHeaders(Limits(inner), https=self.https), paths))
+        return RequestContext(Observe(SecurityHeaders(Limits(inner, uploads=UPLOADS), https=self.https), paths))
 
     def openapi(self) -> dict[str, Any]:
         """The description of the API, with the ways to prove who is calling."""

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from ringfence.features.audit_log.jobs import seal_audit_log
 from ringfence.features.audit_log.values import SealAuditLog
+from ringfence.features.contacts.jobs import ImportHandler
+from ringfence.features.contacts.values import ImportContacts
 from ringfence.features.messages.jobs import FetchMediaHandler, RemoveMediaHandler, SweepHandler
 from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
@@ -31,6 +33,7 @@ def handlers(runtime: Runtime) -> Handlers:
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
+        ImportContacts: ImportHandler(runtime.uploads),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
         SweepMessages: SweepHandler(

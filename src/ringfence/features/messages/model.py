@@ -30,6 +30,7 @@ class Message(TenantTable, Base):
         Index(None, "company_id", "created_at", "id"),
         Index(None, "company_id", "conversation_id", "created_at", "id"),
         Index(None, "company_id", "to_number", "created_at"),
+        Index(None, "company_id", "contact_id", postgresql_where=text("contact_id IS NOT NULL")),
         {"info": {"fence": "tenant"}, "postgresql_with": {"fillfactor": 90}},
     )
 

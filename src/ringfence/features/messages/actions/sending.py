@@ -124,6 +124,9 @@ async def _contact_id(session: TenantSession, draft: Draft) -> UUID | None:
         return contact.id if contact else None
     contact = await contacts.get_contact(session, draft.contact_id)
     if contact.phone_number not in {None, draft.to_number}:
+        reached = await contacts.find_by_number(session, draft.to_number)
+        if reached is not None and reached.id == contact.id:
+            return contact.id
         raise InvalidInputError("contact_mismatch", "This contact has another number than the text goes to.")
     return contact.id
 

@@ -15,8 +15,14 @@ _SURROUNDINGS = register(
     SELECT
         (SELECT id FROM phone_numbers
          WHERE company_id = :company_id AND phone_number = :to_number AND released_at IS NULL) AS phone_number_id,
-        (SELECT id FROM contacts
-         WHERE company_id = :company_id AND phone_number = :from_number AND deleted_at IS NULL) AS contact_id,
+        COALESCE(
+            (SELECT id FROM contacts
+             WHERE company_id = :company_id AND phone_number = :from_number AND deleted_at IS NULL),
+            (SELECT into_it.id FROM contacts merged
+             JOIN contacts into_it ON into_it.company_id = :company_id AND into_it.id = merged.merged_into
+                                  AND into_it.deleted_at IS NULL
+             WHERE merged.company_id = :company_id AND merged.phone_number = :from_number)
+        ) AS contact_id,
         EXISTS (SELECT FROM sms_messages WHERE company_id = :company_id AND twilio_sid = :twilio_sid) AS is_known
     """,
 )
