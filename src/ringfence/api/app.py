@@ -10,6 +10,8 @@ import ringfence
 from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
 from ringfence.features.audit_log import routes as audit_log
+from ringfence.features.calls import routes as calls
+from ringfence.features.calls import webhooks as call_webhooks
 from ringfence.features.companies import routes as companies
 from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
@@ -43,6 +45,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     conversations.router,
     messages.router,
     message_webhooks.router,
+    calls.router,
+    call_webhooks.router,
     audit_log.router,
     health.router,
     site.router,

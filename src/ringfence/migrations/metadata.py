@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from ringfence.db.base import Base
 from ringfence.dispatch import model as dispatch
 from ringfence.features.audit_log import model as audit_log
+from ringfence.features.calls import model as calls
 from ringfence.features.companies import model as companies
 from ringfence.features.consent import model as consent
 from ringfence.features.contacts import model as contacts
@@ -26,6 +27,7 @@ MODELS = (
     templates,
     conversations,
     messages,
+    calls,
     dispatch,
 )
 

@@ -5,6 +5,14 @@ from datetime import timedelta
 
 from ringfence.features.audit_log.jobs import seal_audit_log
 from ringfence.features.audit_log.values import SealAuditLog
+from ringfence.features.calls.jobs import (
+    FetchRecordingHandler,
+    HangUpHandler,
+    PlaceCallHandler,
+    RemoveRecordingsHandler,
+    SweepCallsHandler,
+)
+from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, PlaceCall, RemoveRecordings, SweepCalls
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
 from ringfence.features.messages.jobs import FetchMediaHandler, RemoveMediaHandler, SweepHandler
@@ -41,6 +49,15 @@ def handlers(runtime: Runtime) -> Handlers:
             runtime.keyring,
             first_look=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
         ),
+        PlaceCall: PlaceCallHandler(runtime.gateway, runtime.keyring),
+        HangUpCall: HangUpHandler(runtime.gateway, runtime.keyring),
+        FetchRecording: FetchRecordingHandler(runtime.gateway, runtime.keyring, runtime.media),
+        RemoveRecordings: RemoveRecordingsHandler(runtime.media),
+        SweepCalls: SweepCallsHandler(
+            runtime.gateway,
+            runtime.keyring,
+            silence=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
+        ),
     }
 
 
@@ -48,5 +65,6 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
     """What every active company gets from time to time."""
     return (
         every(runtime.settings.sweep_seconds, SweepMessages),
+        every(runtime.settings.sweep_seconds, SweepCalls),
         every(SEAL_SECONDS, SealAuditLog),
     )

@@ -35,6 +35,8 @@ class User(TenantTable, Base):
     email: Mapped[str]
     email_norm: Mapped[str]
     name: Mapped[str]
+    # E.164; rings for click-to-call and for calls that come in.
+    phone: Mapped[str | None] = mapped_column(default=None)
     role: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="active")
     password_hash: Mapped[str]

@@ -83,12 +83,13 @@ class ResetAnswer(Answer):
 
 
 class UserAnswer(Answer):
-    """A person. All but id, name and role is null unless the caller is a company admin."""
+    """A person. All but id, name and role is null unless the caller is a company admin, or this person."""
 
     id: UUID
     name: str
     role: Role
     email: str | None = None
+    phone: str | None = None
     status: UserStatus | None = None
     created_at: datetime | None = None
     last_login_at: datetime | None = None
@@ -100,6 +101,12 @@ class ChangeUser(Body):
     name: PersonName | None = None
     role: Role | None = None
     status: UserStatus | None = None
+
+
+class ChangePhone(Body):
+    """The telephone that rings for a person's calls, as people write it; null for none."""
+
+    phone: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)] | None
 
 
 class CreateAPIKey(Body):

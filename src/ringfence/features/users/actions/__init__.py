@@ -20,6 +20,7 @@ from ringfence.features.users.actions.people import (
     create_user,
     email_taken,
     set_password,
+    set_phone,
 )
 from ringfence.features.users.actions.resets import (
     count_reset_request,
@@ -63,5 +64,6 @@ __all__ = [
     "revoke_invitation",
     "send_reset",
     "set_password",
+    "set_phone",
     "use_reset",
 ]

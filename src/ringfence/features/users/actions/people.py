@@ -159,6 +159,23 @@ async def change_user(
     await session.flush()
 
 
+async def set_phone(session: TenantSession, *, actor: Actor, user: User, phone: str | None) -> None:
+    """Set the telephone (E.164) that rings for a person's calls, or none; the audit log has its last four digits."""
+    if user.phone == phone:
+        return
+    before, user.phone, user.updated_at = user.phone, phone, utc_now()
+    record(
+        session,
+        actor=actor,
+        action="user.phone_changed",
+        target_kind="user",
+        target_id=user.id,
+        before={"phone": before and f"…{before[-4:]}"},
+        after={"phone": phone and f"…{phone[-4:]}"},
+    )
+    await session.flush()
+
+
 async def set_password(
     session: TenantSession, *, actor: Actor, user: User, password_hash: str, keep_session: UUID | None = None
 ) -> None:
