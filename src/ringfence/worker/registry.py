@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from ringfence.features.messages.jobs import FetchMediaHandler, RemoveMediaHandler, SweepHandler
+from ringfence.features.companies.values import ReviewHeld
+from ringfence.features.messages.jobs import (
+    FetchMediaHandler,
+    RemoveMediaHandler,
+    ReviewHeldHandler,
+    SweepHandler,
+)
 from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
 from ringfence.features.phone_numbers.values import SyncPhoneNumbers
@@ -27,6 +33,7 @@ def handlers(runtime: Runtime) -> Handlers:
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
+        ReviewHeld: ReviewHeldHandler(),
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,

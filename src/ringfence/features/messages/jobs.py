@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from ringfence.features.messages.actions import background, idempotency
+from ringfence.features.companies.values import ReviewHeld
+from ringfence.features.messages.actions import background, budgeting, holding, idempotency
 from ringfence.features.messages.actions.callbacks import learn
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.messages.actions.merging import News
@@ -32,6 +33,7 @@ from ringfence.providers.twilio.gateway import TwilioGateway
 from ringfence.providers.twilio.records import MessageInfo
 
 _ASKED_AT_ONCE = 5
+_HELD_AT_ONCE = 500
 _GONE = "The Twilio account of this text is no longer connected."
 
 
@@ -116,6 +118,7 @@ class SweepHandler:
         """Ask about unfinished texts, bring late attachments back to the queue, forget old idempotency keys."""
         async with context.tenancy.tenant(context.company_id) as session:
             await idempotency.forget_old(session)
+            await budgeting.forget_old(session)
             for message_id in await open_work.with_late_media(session):
                 await enqueue(session, FetchMedia(message_id=message_id), once_key=f"media:{message_id}")
             credentials = await credentials_for(session, self._keyring)
@@ -141,6 +144,21 @@ class SweepHandler:
                 await twilio_settings.mark_refused(session, credentials, CredentialsRefusedError())
             elif any(isinstance(answer, AccountSuspendedError) for answer in answers.values()):
                 await twilio_settings.mark_refused(session, credentials, AccountUnusableError())
+
+
+class ReviewHeldHandler:
+    """Does `ReviewHeld`."""
+
+    async def __call__(self, context: JobContext, _job: ReviewHeld) -> None:
+        """Have the gate asked about every held text, a batch a transaction."""
+        after: UUID | None = None
+        while True:
+            async with context.tenancy.tenant(context.company_id) as session:
+                batch = await open_work.held(session, after=after, limit=_HELD_AT_ONCE)
+                await holding.ask_again(session, batch)
+            if len(batch) < _HELD_AT_ONCE:
+                return
+            after = batch[-1]
 
 
 async def _ask_all(account: TwilioAccount, texts: Sequence[Unfinished]) -> dict[UUID, MessageInfo | TwilioRefusedError]:
