@@ -17,6 +17,9 @@ KEPT_PATHS = re.compile(
     r"|/2010-04-01/Accounts/\{AccountSid\}/Messages(/\{Sid\})?\.json"
     r"|/2010-04-01/Accounts/\{AccountSid\}/Messages/\{MessageSid\}/Media(/\{Sid\})?\.json"
     r"|/2010-04-01/Accounts/\{AccountSid\}/IncomingPhoneNumbers(/\{Sid\}|/Local|/Mobile|/TollFree)?\.json"
+    r"|/2010-04-01/Accounts/\{AccountSid\}/Calls(/\{Sid\})?\.json"
+    r"|/2010-04-01/Accounts/\{AccountSid\}/Calls/\{CallSid\}/Recordings\.json"
+    r"|/2010-04-01/Accounts/\{AccountSid\}/Recordings(/\{Sid\})?\.json"
     r"|/2010-04-01/Accounts/\{AccountSid\}/AvailablePhoneNumbers(/\{CountryCode\}(/Local|/Mobile|/TollFree)?)?\.json"
 )
 PROSE = {"description", "summary", "example", "examples", "x-twilio", "tags", "externalDocs"}

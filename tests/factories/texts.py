@@ -182,7 +182,7 @@ class Texting:
         right = expected_signature(token or line.auth_token, BASE_URL + tail, list(fields.items()))
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         if signed:
-            headers["X-Twilio-Signature"] = signature or right
+            headers["X-Twilio-Signature"] = right if signature is None else signature
         return await self.client.post(tail, content=urlencode(fields), headers=headers)
 
     async def settle(self, line: Line, message_id: str, sid: str | None = None, **what: Any) -> None:

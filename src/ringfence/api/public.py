@@ -19,10 +19,7 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("GET", "/healthz"): "whether the process lives; no data",
     ("GET", "/readyz"): "whether the server can work; no company's data",
     ("GET", "/metrics"): "counts over all companies; no names or numbers",
-    (
-        "POST",
-        "/webhooks/twilio/{connection}/inbound",
-    ): "the signature made with the connection's token is the credential",
+    ("POST", "/webhooks/twilio/{webhook_path}/inbound"): "signed with the connection's own token",
     ("POST", "/webhooks/twilio/{webhook_path}/status"): "signed with the connection's own token",
     ("POST", "/api/auth/login"): "where a caller comes from",
     ("POST", "/api/auth/invitations/accept"): "the single-use token of the invitation is the credential",
@@ -32,7 +29,7 @@ _CALLERS = {caller.any_caller}
 
 
 def routes_of(app: FastAPI) -> Iterator[tuple[str, str, Any]]:
-    """Method, whole path template and endpoint of every route of the application; HEAD goes with GET."""
+    """Method, whole path template and the route itself, for every route of the application; HEAD goes with GET."""
     for route in iter_route_contexts(app.routes):
         for method in sorted((route.methods or set()) - {"HEAD"}):
             yield method, str(route.path), route

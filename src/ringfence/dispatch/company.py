@@ -59,12 +59,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A text of unknown outcome whose turn it is to be looked for at Twilio."""
+    """A text of unknown outcome that is looked for at Twilio, or (`rival`) one beside it that is still under way."""
 
     text: Text
     attempt: int
     started_at: datetime
-    give_up: bool
+    give_up: bool = False
+    rival: bool = False
 
 
 @dataclass(slots=True)
@@ -228,29 +229,26 @@ class CompanyWork:
             await self._wake(session, due, results.paused)
 
     async def open_texts(self, senders: Sequence[UUID], most: int) -> tuple[Credentials | Refuse | None, list[Open]]:
-        """Texts of unknown outcome whose turn it is, and the way to Twilio to ask about them.
+        """Texts of unknown outcome whose turn it is with their rivals, and the way to Twilio to ask about them.
 
         Their next turn is set at once, so whoever takes them need not put them back.
         """
+        company = {"company_id": self._company_id, "senders": list(senders)}
         async with self._tenancy.tenant(self._company_id) as session:
-            rows = (
-                await session.execute(
-                    statements.TAKE_UNKNOWN,
-                    {
-                        "company_id": self._company_id,
-                        "senders": list(senders),
-                        "most": most,
-                        "look_after": self._deadlines.look_after,
-                    },
-                )
-            ).all()
-            if not rows:
+            times = {"most": most, "look_after": self._deadlines.look_after}
+            turn = (await session.execute(statements.TAKE_UNKNOWN, company | times)).all()
+            if not turn:
                 return None, []
+            taken = [row.message_id for row in turn]
+            rivals = (await session.execute(statements.RIVALS, company | {"taken": taken})).all()
             credentials = await self._texts.credentials(session)
-            texts = await self._texts.load(session, [row.message_id for row in rows])
-            await self._done(session, [(row.message_id, row.attempt) for row in rows if row.message_id not in texts])
-        found = [row for row in rows if row.message_id in texts]
-        return credentials, [Open(texts[r.message_id], r.attempt, r.started_at, r.give_up) for r in found]
+            texts = await self._texts.load(session, [*taken, *(row.message_id for row in rivals)])
+            await self._done(session, [(row.message_id, row.attempt) for row in turn if row.message_id not in texts])
+        found = [Open(texts[r.message_id], r.attempt, r.started_at, r.give_up) for r in turn if r.message_id in texts]
+        beside = [
+            Open(texts[r.message_id], r.attempt, r.started_at, rival=True) for r in rivals if r.message_id in texts
+        ]
+        return credentials, found + beside
 
     async def adopted(self, sids: Sequence[str]) -> set[str]:
         """Which SIDs already belong to one of the company's texts."""

@@ -70,14 +70,17 @@ async def _look_up(
                 alike = list(same)
                 likely.append((alike, [message for message in listed if _is_content(alike[0], message)]))
 
-        for _, pair in groupby(sorted(texts, key=_pair), key=_pair):
-            group.create_task(ask(list(pair)))
+        for _, members in groupby(sorted(texts, key=_pair), key=_pair):
+            pair = list(members)
+            if not all(item.rival for item in pair):
+                group.create_task(ask(pair))
     adopted = await work.adopted([message.sid for _, messages in likely for message in messages])
     longest = timedelta(seconds=work.deadlines.presumed_dead)
     return [
         _settled(item, message, credentials.account_sid)
         for alike, messages in likely
         for item, message in _match(alike, [m for m in messages if m.sid not in adopted], longest)
+        if not item.rival
     ]
 
 

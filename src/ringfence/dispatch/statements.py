@@ -174,3 +174,16 @@ TAKE_UNKNOWN = register(
                AND a.message_id = o.message_id AND a.attempt = o.attempt) AS started_at
     """,
 )
+# Texts under way or unknown beside those that are looked for: one of them may be what the list shows.
+RIVALS = register(
+    "dispatch.rivals",
+    """
+    SELECT o.message_id, o.attempt,
+           (SELECT a.started_at FROM send_attempt a WHERE a.company_id = :company_id
+            AND a.message_id = o.message_id AND a.attempt = o.attempt) AS started_at
+    FROM outbox o
+    WHERE o.company_id = :company_id AND o.sender_id = ANY(CAST(:senders AS uuid[])) AND o.state <> 'ready'
+      AND o.message_id <> ALL(CAST(:taken AS uuid[]))
+    LIMIT 1000
+    """,
+)

@@ -26,6 +26,9 @@ class Behaviour:
     sent_delay: from accepted to `sent` (or `failed`). delivered_delay: from `sent` to the final state.
     callback_delay: from a change of state to its status callback.
     price_delay: from the final state until the price is known.
+    dial_delay: from a call's creation to `initiated`, and again to `ringing`. answer_delay: from `ringing` to the
+        answer of a phone that nobody scripted. talk_time: until one that was dialled into a call hangs up.
+    say_time: how long a <Say> or <Play> takes. recording_delay: from its end until a recording can be fetched.
     concurrency_limit: REST requests that one account may have in flight before 429/20429; 0 means no limit.
     """
 
@@ -34,6 +37,11 @@ class Behaviour:
     delivered_delay: Span = field(default=Span(0.2, 0.8))
     callback_delay: Span = field(default=Span(0.0, 0.05))
     price_delay: Span = field(default=Span(1.0, 3.0))
+    dial_delay: Span = field(default=Span(0.05, 0.2))
+    answer_delay: Span = field(default=Span(0.5, 2.0))
+    talk_time: Span = field(default=Span(3.0, 8.0))
+    say_time: Span = field(default=Span(0.3, 1.0))
+    recording_delay: Span = field(default=Span(0.3, 1.0))
     concurrency_limit: int = 0
 
     def as_json(self) -> dict[str, object]:

@@ -7,6 +7,7 @@ from aiohttp import web
 from ringfence.emulator import addresses
 from ringfence.emulator.accounts import Accounts
 from ringfence.emulator.behaviour import Behaviour
+from ringfence.emulator.creates import CreateLedger
 from ringfence.emulator.exchange import Exchange
 from ringfence.emulator.faults import OPERATIONS, Fault, known_kind
 from ringfence.emulator.fields import BadInputError, Fields
@@ -184,13 +185,7 @@ class Control:
 
     async def show_creates(self, request: web.Request) -> web.StreamResponse:
         """What arrived and what was accepted, by the caller's message id; `over=1` shows only the doubles."""
-        over = request.query.get("over")
-        if over is not None and not (over.isascii() and over.isdigit()):
-            raise BadInputError("over must be a whole number")
-        report = self._exchange.creates.report(
-            over=None if over is None else int(over), message_id=request.query.get("message_id")
-        )
-        return web.json_response(report)
+        return web.json_response(creates_report(request, self._exchange.creates, "message_id"))
 
     async def list_opt_outs(self, request: web.Request) -> web.StreamResponse:
         """The pairs that are blocked."""
@@ -219,6 +214,8 @@ class Control:
         self._exchange.world.forget_traffic()
         self._exchange.faults.clear()
         self._exchange.creates.clear()
+        self._exchange.call_creates.clear()
+        self._exchange.calls.clear()
         self._exchange.behaviour.become(self._first_behaviour)
         return web.json_response({"reset": True})
 
@@ -254,7 +251,16 @@ def _number_json(number: Number) -> dict[str, object]:
         "capabilities": {"sms": number.sms, "mms": number.mms, "voice": number.voice},
         "sms_url": number.settings.get("sms_url", ""),
         "sms_fallback_url": number.settings.get("sms_fallback_url", ""),
+        "voice_url": number.settings.get("voice_url", ""),
     }
+
+
+def creates_report(request: web.Request, ledger: CreateLedger, parameter: str) -> dict[str, object]:
+    """A ledger as the query asks for it. Raises BadInputError if `over` is not a whole number."""
+    over = request.query.get("over")
+    if over is not None and not (over.isascii() and over.isdigit()):
+        raise BadInputError("over must be a whole number")
+    return ledger.report(over=None if over is None else int(over), own_id=request.query.get(parameter))
 
 
 def _limit(request: web.Request) -> int:

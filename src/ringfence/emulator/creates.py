@@ -1,6 +1,7 @@
 """The ground truth of every loss and duplicate test: what arrived and what was accepted, by the caller's own id.
 
-The id is the `message_id` parameter in the query of the StatusCallback URL; `attempt` stands beside it.
+The id is a parameter in the query of the StatusCallback URL (`message_id` of texts, `call_id` of calls);
+`attempt` stands beside it.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from urllib.parse import parse_qsl
 
 @dataclass(slots=True)
 class Tally:
-    """One id: POSTs that arrived, messages made of them, their SIDs, and arrivals by attempt."""
+    """One id: POSTs that arrived, messages or calls made of them, their SIDs, and arrivals by attempt."""
 
     received: int = 0
     sids: list[str] = field(default_factory=list[str])
@@ -28,7 +29,8 @@ class Tally:
 class CreateLedger:
     """Counts every create, whatever fault fires afterwards. Exact: nothing here is sampled or bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, parameter: str) -> None:
+        self._parameter = parameter
         self._tallies: dict[str, Tally] = {}
         self._without_id = Tally()
         self._received = 0
@@ -38,8 +40,8 @@ class CreateLedger:
         """Count one POST, read whole, before anything else is decided about it."""
         _, _, query = status_callback.partition("#")[0].partition("?")
         parameters = dict(parse_qsl(query, keep_blank_values=True))
-        message_id = parameters.get("message_id")
-        tally = self._tallies.setdefault(message_id, Tally()) if message_id else self._without_id
+        own_id = parameters.get(self._parameter)
+        tally = self._tallies.setdefault(own_id, Tally()) if own_id else self._without_id
         attempt = parameters.get("attempt")
         if attempt is not None:
             tally.attempts[attempt] = tally.attempts.get(attempt, 0) + 1
@@ -48,16 +50,16 @@ class CreateLedger:
         return tally
 
     def accepted(self, tally: Tally, sid: str) -> None:
-        """Count one message that now exists."""
+        """Count one message or call that now exists."""
         tally.sids.append(sid)
         self._accepted += 1
 
-    def report(self, *, over: int | None = None, message_id: str | None = None) -> dict[str, object]:
-        """Totals and tallies by id; `over` keeps the ids accepted more often than that, `message_id` only one."""
+    def report(self, *, over: int | None = None, own_id: str | None = None) -> dict[str, object]:
+        """Totals and tallies by id; `over` keeps the ids accepted more often than that, `own_id` only one."""
         chosen = {
             key: tally.as_json()
             for key, tally in self._tallies.items()
-            if (over is None or len(tally.sids) > over) and message_id in {None, key}
+            if (over is None or len(tally.sids) > over) and own_id in {None, key}
         }
         return {
             "received": self._received,

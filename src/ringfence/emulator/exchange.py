@@ -10,6 +10,7 @@ from ringfence.emulator.creates import CreateLedger
 from ringfence.emulator.faults import FaultBook
 from ringfence.emulator.sids import SidMaker
 from ringfence.emulator.timeline import Timeline
+from ringfence.emulator.voice_book import CallBook
 from ringfence.emulator.world import World
 
 
@@ -23,16 +24,19 @@ class Exchange:
     behaviour: Behaviour
     faults: FaultBook
     creates: CreateLedger
+    call_creates: CreateLedger
+    calls: CallBook
     timeline: Timeline
     closing: asyncio.Event
     base_url: str = field(default="")
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
-    def spawn(self, work: Coroutine[None, None, None]) -> None:
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Do something in the background; it is cancelled when the emulator stops or forgets its traffic."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
     async def drop_pending(self) -> None:
         """Forget what is still to come and end what runs in the background."""
@@ -62,7 +66,9 @@ def new_exchange(*, seed: int | None, behaviour: Behaviour) -> Exchange:
         world=World(sids),
         behaviour=behaviour,
         faults=FaultBook(rng),
-        creates=CreateLedger(),
+        creates=CreateLedger("message_id"),
+        call_creates=CreateLedger("call_id"),
+        calls=CallBook(sids),
         timeline=Timeline(),
         closing=asyncio.Event(),
     )

@@ -5,8 +5,9 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-Operation = Literal["create", "read", "write", "media", "any"]
-OPERATIONS: tuple[Operation, ...] = ("create", "read", "write", "media", "any")
+Operation = Literal["create", "call", "read", "write", "media", "any"]
+OPERATIONS: tuple[Operation, ...] = ("create", "call", "read", "write", "media", "any")
+"""`create` makes a message, `call` a call; callback faults of `call` act on each leg's states."""
 
 BEFORE_ACCEPT = frozenset(
     {"401", "404", "429", "500", "502_html", "503", "504", "63038", "slow", "hang", "reset_before_accept"}

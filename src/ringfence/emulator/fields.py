@@ -71,6 +71,13 @@ class Fields:
             raise BadInputError(f"{name} must be a whole number")
         return None if number is None else int(number)
 
+    def flag(self, name: str) -> bool:
+        """True or false; missing or null is false."""
+        value = self._values.pop(name, None)
+        if not isinstance(value, bool | None):
+            raise BadInputError(f"{name} must be true or false")
+        return bool(value)
+
     def rest(self) -> dict[str, object]:
         """Everything not read yet."""
         rest, self._values = self._values, {}

@@ -1,8 +1,5 @@
 """The Messages resource: create, fetch, list, redact, cancel, delete."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-
 from aiohttp import web
 
 from ringfence.emulator import addresses
@@ -11,6 +8,7 @@ from ringfence.emulator.carrier import Carrier
 from ringfence.emulator.door import Door
 from ringfence.emulator.errors import TwilioError
 from ringfence.emulator.exchange import Exchange
+from ringfence.emulator.filters import date_filter
 from ringfence.emulator.form import Form
 from ringfence.emulator.outbound import Outbound
 from ringfence.emulator.paging import page
@@ -74,7 +72,7 @@ class Messages:
     async def list(self, request: web.Request, account: Account) -> web.StreamResponse:
         """A page of messages, newest first, filtered by To, From and DateSent."""
         recipient, sender = (_number(request.query.get(name, "")) for name in ("To", "From"))
-        sent = _date_filter(request)
+        sent = date_filter(request, "DateSent")
         now = monotonic_seconds()
 
         def matches(message: Message) -> bool:
@@ -123,35 +121,3 @@ class Messages:
 
 def _number(text: str) -> str:
     return addresses.e164(text) or text
-
-
-def _date_filter(request: web.Request) -> Callable[[datetime | None], bool]:
-    """A test for `date_sent` from DateSent, DateSent< and DateSent>; a day means the whole day in GMT."""
-    tests: list[Callable[[datetime], bool]] = []
-    for name in ("DateSent", "DateSent<", "DateSent>"):
-        text = request.query.get(name)
-        if text:
-            start, end = _instants(text)
-            tests.append(_test(name, start, end))
-    if not tests:
-        return lambda _: True
-    return lambda sent: sent is not None and all(test(sent) for test in tests)
-
-
-def _test(name: str, start: datetime, end: datetime) -> Callable[[datetime], bool]:
-    if name == "DateSent<":
-        return lambda sent: sent < end
-    if name == "DateSent>":
-        return lambda sent: sent >= start
-    return lambda sent: start <= sent < end
-
-
-def _instants(text: str) -> tuple[datetime, datetime]:
-    """The first instant a date or time means, and the first one after it."""
-    try:
-        start = datetime.fromisoformat(text)
-    except ValueError:
-        raise TwilioError(20001, "DateSent is not a date") from None
-    start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
-    whole_day = len(text) <= len("2026-01-31")
-    return start, start + (timedelta(days=1) if whole_day else timedelta(seconds=1))

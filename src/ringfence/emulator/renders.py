@@ -11,8 +11,10 @@ API_VERSION = "2010-04-01"
 _SUBRESOURCES = {
     "available_phone_numbers": "AvailablePhoneNumbers",
     "balance": "Balance",
+    "calls": "Calls",
     "incoming_phone_numbers": "IncomingPhoneNumbers",
     "messages": "Messages",
+    "recordings": "Recordings",
 }
 
 

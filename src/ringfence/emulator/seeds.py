@@ -12,12 +12,13 @@ ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberSeed:
-    """A number the account owns at the start. `phone_number` is E.164; `sms_url` may be empty (no webhook)."""
+    """A number the account owns at the start. `phone_number` is E.164; the URLs may be empty (no webhook)."""
 
     phone_number: str
     friendly_name: str | None = None
     sms_url: str = ""
     sms_fallback_url: str = ""
+    voice_url: str = ""
     sms: bool = True
     mms: bool = True
     voice: bool = True
@@ -73,7 +74,7 @@ def number_seed(value: object) -> NumberSeed:
     flags = {name: given.pop(name, True) for name in ("sms", "mms", "voice")}
     if not all(isinstance(flag, bool) for flag in flags.values()):
         raise ValueError("sms, mms and voice must be true or false")
-    texts = _texts(given, {"phone_number", "friendly_name", "sms_url", "sms_fallback_url"}, "a number")
+    texts = _texts(given, {"phone_number", "friendly_name", "sms_url", "sms_fallback_url", "voice_url"}, "a number")
     if "phone_number" not in texts:
         raise ValueError("a number needs phone_number")
     return NumberSeed(
@@ -81,6 +82,7 @@ def number_seed(value: object) -> NumberSeed:
         friendly_name=texts.get("friendly_name"),
         sms_url=texts.get("sms_url", ""),
         sms_fallback_url=texts.get("sms_fallback_url", ""),
+        voice_url=texts.get("voice_url", ""),
         sms=bool(flags["sms"]),
         mms=bool(flags["mms"]),
         voice=bool(flags["voice"]),

@@ -20,6 +20,11 @@ from ringfence.emulator.outbound import Outbound
 from ringfence.emulator.phones import Phones
 from ringfence.emulator.receiving import Receiving
 from ringfence.emulator.seeds import AccountSeed
+from ringfence.emulator.voice_calls import Calls
+from ringfence.emulator.voice_control import VoiceControl
+from ringfence.emulator.voice_line import Line
+from ringfence.emulator.voice_recordings import Recordings
+from ringfence.emulator.voice_script import Scripts
 from ringfence.emulator.webhooks import WebhookSender
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -54,14 +59,19 @@ class Emulator:
         carrier = Carrier(exchange, sender)
         outbound = Outbound(exchange, carrier, sender, allowed_hosts)
         inbound = Inbound(exchange, carrier, outbound, sender)
+        line = Line(exchange, sender)
+        scripts = Scripts(exchange, line, sender)
         account_door = Accounts(exchange, door)
         self._routes = [
             *Messages(exchange, door, outbound, carrier).routes(),
             *MediaFiles(exchange, door).routes(),
+            *Recordings(exchange, door).routes(),
+            *Calls(exchange, door, line, scripts).routes(),
             *Numbers(exchange, door).routes(),
             *account_door.routes(),
             *Control(exchange, sender, account_door, behaviour or Behaviour()).routes(),
             *Receiving(exchange, inbound, sender, allowed_hosts).routes(),
+            *VoiceControl(exchange, line, scripts).routes(),
             *Phones(exchange).routes(),
             *(mailbox.routes() if mailbox else []),
             # Everything else is what Twilio says of a path it does not have.

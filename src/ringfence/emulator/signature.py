@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 
 def sign(auth_token: str, url: str, parameters: Mapping[str, str]) -> str:
@@ -18,3 +19,14 @@ def sign(auth_token: str, url: str, parameters: Mapping[str, str]) -> str:
         parts += (name, parameters[name])
     digest = hmac.new(auth_token.encode(), "".join(parts).encode(), hashlib.sha1)
     return base64.b64encode(digest.digest()).decode()
+
+
+def signed_address(url: str, *, voice: bool) -> str:
+    """The address as it is signed: for calls over HTTPS without its port, else byte for byte.
+
+    https://www.twilio.com/docs/usage/security#validating-requests
+    """
+    parts = urlsplit(url)
+    if not voice or parts.scheme != "https" or parts.port is None:
+        return url
+    return url.replace(f":{parts.port}", "", 1)

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urljoin
 import aiohttp
 from yarl import URL
 
-from ringfence.emulator.signature import sign
+from ringfence.emulator.signature import sign, signed_address
 from ringfence.emulator.targets import Target, read_target
 from ringfence.kit.clock import monotonic_seconds, utc_now
 
@@ -25,9 +25,10 @@ _MAX_REDIRECTS = 5
 class Webhook:
     """One request to make. `auth_token` signs it; `bad_signature` spoils the signature on purpose."""
 
-    kind: Literal["inbound", "inbound-fallback", "status"]
+    kind: Literal["inbound", "inbound-fallback", "status", "voice", "voice-fallback", "call-status", "recording-status"]
     account_sid: str
-    message_sid: str
+    message_sid: str = ""
+    call_sid: str = ""
     url: str
     parameters: dict[str, str]
     auth_token: str = field(repr=False)
@@ -140,6 +141,7 @@ class WebhookSender:
                 "kind": webhook.kind,
                 "account_sid": webhook.account_sid,
                 "message_sid": webhook.message_sid,
+                "call_sid": webhook.call_sid,
                 "method": webhook.method,
                 "url": webhook.url,
                 "params": webhook.parameters,
@@ -204,7 +206,8 @@ class WebhookSender:
         body = urlencode(parameters) if method == "POST" else ""
         if method != "POST" and parameters:
             url = f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
-        signed = sign(webhook.auth_token, url, parameters if method == "POST" else {})
+        signed_url = signed_address(url, voice=bool(webhook.call_sid))
+        signed = sign(webhook.auth_token, signed_url, parameters if method == "POST" else {})
         headers = {
             "X-Twilio-Signature": signed[::-1] if webhook.bad_signature else signed,
             "I-Twilio-Idempotency-Token": webhook.idempotency_token,

@@ -165,7 +165,11 @@ class World:
             sms=seed.sms,
             mms=seed.mms,
             voice=seed.voice,
-            settings={"sms_url": seed.sms_url, "sms_fallback_url": seed.sms_fallback_url},
+            settings={
+                "sms_url": seed.sms_url,
+                "sms_fallback_url": seed.sms_fallback_url,
+                "voice_url": seed.voice_url,
+            },
         )
         account.numbers[number.sid] = number
         self.numbers[phone_number] = number

@@ -20,6 +20,10 @@ QUICK = Behaviour(
     delivered_delay=Span(0.01, 0.02),
     callback_delay=Span(0.0, 0.0),
     price_delay=Span(0.02, 0.02),
+    dial_delay=Span(0.05, 0.05),
+    answer_delay=Span(0.02, 0.02),
+    say_time=Span(0.01, 0.01),
+    recording_delay=Span(0.01, 0.01),
 )
 
 

@@ -1,6 +1,7 @@
 """Every body the emulator answers has the shape of Twilio's own description of its API."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,29 @@ def test_messages(running: Running, session: Session) -> None:
     check(f"{ROOT}/Messages/{{MessageSid}}/Media/{{Sid}}.json", "get", session.get(media))
     check(f"{ROOT}/Messages/{{MessageSid}}/Media/{{Sid}}.json", "delete", session.delete(media))
     check(f"{ROOT}/Messages/{{Sid}}.json", "delete", session.delete(f"{path}.json"))
+
+
+def test_calls(running: Running, session: Session) -> None:
+    base = f"{running.emulator.base_url}/2010-04-01/Accounts/{SID}"
+    form = {"To": CUSTOMER, "From": NUMBER, "Twiml": "<Response><Record/></Response>"}
+    made = check(f"{ROOT}/Calls.json", "post", session.post(f"{base}/Calls.json", data=form))
+    path, described = f"{base}/Calls/{made['sid']}.json", f"{ROOT}/Calls/{{Sid}}.json"
+    deadline = time.monotonic() + 15
+    while check(described, "get", session.get(path))["status"] != "completed":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    check(f"{ROOT}/Calls.json", "get", session.get(f"{base}/Calls.json"))
+    of_call = f"{base}/Calls/{made['sid']}/Recordings.json"
+    check(f"{ROOT}/Calls/{{CallSid}}/Recordings.json", "get", session.get(of_call))
+    recordings = check(f"{ROOT}/Recordings.json", "get", session.get(f"{base}/Recordings.json"))["recordings"]
+    assert len(recordings) == 1
+    recording, one = f"{base}/Recordings/{recordings[0]['sid']}.json", f"{ROOT}/Recordings/{{Sid}}.json"
+    check(one, "get", session.get(recording))
+    check(one, "delete", session.delete(recording))
+    check(described, "delete", session.delete(path))
+    slow = check(f"{ROOT}/Calls.json", "post", session.post(f"{base}/Calls.json", data=form))
+    canceled = session.post(f"{base}/Calls/{slow['sid']}.json", data={"Status": "canceled"})
+    assert check(described, "post", canceled)["status"] == "canceled"
 
 
 def test_numbers(running: Running, session: Session) -> None:

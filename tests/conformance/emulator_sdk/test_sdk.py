@@ -10,7 +10,16 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
-from tests.conformance.emulator_sdk.conftest import CUSTOMER, NUMBER, OTHER_NUMBER, OTHER_SID, SECOND, SID, Running
+from tests.conformance.emulator_sdk.conftest import (
+    CUSTOMER,
+    NUMBER,
+    OTHER_NUMBER,
+    OTHER_SID,
+    OTHER_TOKEN,
+    SECOND,
+    SID,
+    Running,
+)
 
 # The SDK's own asynchronous transport still passes a way of giving credentials that aiohttp announces to drop.
 pytestmark = [
@@ -83,6 +92,36 @@ def test_lists_filter_by_numbers_and_date(client: Client) -> None:
     assert len(client.messages.list(date_sent_after=now - hour, date_sent_before=now + hour)) == 2
     assert client.messages.list(date_sent_after=now + hour) == []
     assert client.messages.list(date_sent_before=now - hour) == []
+
+
+def test_calls_and_their_recordings(running: Running, client: Client) -> None:
+    twiml = "<Response><Say>hello</Say><Record maxLength='1'/></Response>"
+    made = client.calls.create(to=CUSTOMER, from_=NUMBER, twiml=twiml, status_callback_event=["ringing", "answered"])
+    assert (made.status, made.direction, made.start_time) == ("queued", "outbound-api", None)
+    deadline = time.monotonic() + 15
+    while (call := client.calls(made.sid).fetch()).status != "completed":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert isinstance(call.end_time, datetime)
+    assert int(call.duration) >= 1
+    assert [item.sid for item in client.calls.list(to=CUSTOMER, status="completed")] == [made.sid]
+    assert client.calls.list(parent_call_sid=made.sid) == []
+
+    recording = client.calls(made.sid).recordings.list()[0]
+    while (found := client.recordings(recording.sid).fetch()).status != "completed":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert (found.call_sid, found.source, found.channels) == (made.sid, "RecordVerb", 1)
+    assert client.recordings(recording.sid).delete() is True
+    with pytest.raises(TwilioRestException) as finished:
+        client.calls(made.sid).update(status="completed")
+    assert finished.value.code == 21220
+    with pytest.raises(TwilioRestException) as foreign:
+        running.client(OTHER_SID, OTHER_TOKEN).calls(made.sid).fetch()
+    assert (foreign.value.status, foreign.value.code) == (404, 20404)
+    with pytest.raises(TwilioRestException) as unowned:
+        client.calls.create(to=CUSTOMER, from_=OTHER_NUMBER, twiml=twiml)
+    assert unowned.value.code == 21210
 
 
 def test_a_body_can_be_redacted(client: Client) -> None:

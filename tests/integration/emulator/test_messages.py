@@ -196,8 +196,8 @@ async def test_a_text_to_a_number_of_another_company_arrives_there(phone: Phone,
 
 
 async def test_paths_the_emulator_does_not_have_are_404_with_twilios_code(phone: Phone) -> None:
-    for path in ("/Calls.json", "/Messages", "/Keys.json"):
+    for path in ("/Conferences.json", "/Messages", "/Keys.json"):
         status, missing = await phone.rest("GET", path)
         assert (status, missing["code"]) == (404, 20404)
-    status, refused = await phone.rest("GET", "/Calls.json", token="wrong")
+    status, refused = await phone.rest("GET", "/Conferences.json", token="wrong")
     assert (status, refused["code"]) == (401, 20003)

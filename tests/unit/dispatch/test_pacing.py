@@ -87,9 +87,7 @@ def test_no_company_holds_more_than_its_share_and_a_newcomer_finds_room() -> Non
 
 def test_turns_rotate_when_slots_are_scarce() -> None:
     turns, rooms = Turns(), {A: 9, B: 9, C: 9}
-    served = [
-        share.company_id for _ in range(6) for share in turns.shares([A, B, C], rooms, held={}, free=1, total=9)
-    ]
+    served = [share.company_id for _ in range(6) for share in turns.shares([A, B, C], rooms, held={}, free=1, total=9)]
 
     assert served == [A, B, C, A, B, C]
 

@@ -1,6 +1,6 @@
 """The job queue: procrastinate's own schema, and grants that let the app role enqueue for its own company, no more.
 
-The schema comes from the installed package, which the requirements pin; docs/decisions/0003-job-queue.md says what an
+The schema comes from the installed package, which the requirements pin; docs/decisions/0004-job-queue.md says what an
 upgrade of the package has to do.
 """
 
