@@ -62,7 +62,7 @@ class Cluster:
         name = f"test_{secrets.token_hex(6)}"
         with psycopg.connect(self.server.admin_url, autocommit=True) as admin:
             admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER ringfence_owner").format(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER ringfence_owner STRATEGY FILE_COPY").format(
                     sql.Identifier(name), sql.Identifier(TEMPLATE)
                 )
             )

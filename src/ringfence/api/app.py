@@ -17,6 +17,7 @@ from ringfence.features.conversations import routes as conversations
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.templates import routes as templates
 from ringfence.features.twilio_settings import routes as twilio_settings
 from ringfence.features.users import routes as users
 from ringfence.features.users.routes.authenticator import CSRF_HEADER, SESSION_COOKIE, make_authenticator
@@ -37,6 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     phone_numbers.router,
     contacts.router,
     consent.router,
+    templates.router,
     conversations.router,
     messages.router,
     message_webhooks.router,

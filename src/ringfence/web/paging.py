@@ -31,6 +31,14 @@ class Position:
     id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Where a page of a list by a count begins: strictly after the row with this count and id, highest first."""
+
+    count: int
+    id: UUID
+
+
 class Cursors:
     """Makes and reads the cursors of one list, for one company and one set of filters."""
 
@@ -40,25 +48,35 @@ class Cursors:
 
     def read(self, cursor: str | None) -> Position | None:
         """The position a cursor stands for; raises BadCursorError on any cursor of another list or company."""
+        found = self._open(cursor)
+        return None if found is None else Position(datetime.fromisoformat(found[0]), found[1])
+
+    def read_rank(self, cursor: str | None) -> Rank | None:
+        """The rank that a cursor of a list by a count stands for; raises BadCursorError."""
+        found = self._open(cursor)
+        return None if found is None else Rank(int(found[0]), found[1])
+
+    def write(self, position: Position | Rank) -> str:
+        """The cursor for the page after a position."""
+        place = position.at.isoformat() if isinstance(position, Position) else str(position.count)
+        payload = base64.urlsafe_b64encode(json.dumps([place, str(position.id)]).encode()).decode()
+        return f"{payload}.{self._keyring.sign('cursor', *self._scope, payload)}"
+
+    def _open(self, cursor: str | None) -> tuple[str, UUID] | None:
+        """What `write` put in: a cursor that this list signed, and so one of the kind that it reads."""
         if cursor is None:
             return None
         try:
             payload, code = cursor.split(".")
             if not self._keyring.verify(code, "cursor", *self._scope, payload):
                 raise BadCursorError
-            at, row_id = json.loads(base64.urlsafe_b64decode(payload))
-            return Position(datetime.fromisoformat(at), UUID(row_id))
+            place, row_id = json.loads(base64.urlsafe_b64decode(payload))
+            return place, UUID(row_id)
         except (ValueError, binascii.Error):
             raise BadCursorError from None
 
-    def write(self, position: Position) -> str:
-        """The cursor for the page after a position."""
-        raw = json.dumps([position.at.isoformat(), str(position.id)]).encode()
-        payload = base64.urlsafe_b64encode(raw).decode()
-        return f"{payload}.{self._keyring.sign('cursor', *self._scope, payload)}"
-
     def page(
-        self, rows: Sequence[Row], limit: int, position: Callable[[Row], Position]
+        self, rows: Sequence[Row], limit: int, position: Callable[[Row], Position | Rank]
     ) -> tuple[Sequence[Row], str | None]:
         """Split limit + 1 fetched rows into the page and the next cursor."""
         if len(rows) <= limit:

@@ -3,14 +3,35 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import update
 
 from ringfence.errors import NotFoundError
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.conversations.values import Direction
 from ringfence.kit.ids import new_id
 from ringfence.tenancy.sessions import TenantSession
+from ringfence.tenancy.statements import register
+
+# Written out, because it runs for every text: building the same statement anew costs more than running it.
+_BUMP = register(
+    "conversations.bump",
+    """
+    INSERT INTO conversations AS c (
+        company_id, id, phone_number_id, outside_number, contact_id, last_message_at, last_direction, last_preview,
+        unread_count, created_at
+    )
+    VALUES (
+        :company_id, :id, :phone_number_id, :outside_number, :contact_id, :at, :direction, :preview, :unread, :at
+    )
+    ON CONFLICT (company_id, phone_number_id, outside_number) DO UPDATE
+    SET contact_id = COALESCE(excluded.contact_id, c.contact_id),
+        last_message_at = GREATEST(excluded.last_message_at, c.last_message_at),
+        last_direction = excluded.last_direction,
+        last_preview = excluded.last_preview,
+        unread_count = c.unread_count + excluded.unread_count
+    RETURNING c.id
+    """,
+)
 
 
 async def bump(
@@ -28,30 +49,21 @@ async def bump(
     An inbound text counts as unread until somebody reads the conversation. The row stays locked until the
     transaction ends, so the texts of one conversation are stored one after the other.
     """
-    unread = 1 if direction == "inbound" else 0
-    statement = insert(Conversation).values(
-        company_id=session.company_id,
-        id=new_id(),
-        phone_number_id=phone_number_id,
-        outside_number=outside_number,
-        contact_id=contact_id,
-        last_message_at=at,
-        last_direction=direction,
-        last_preview=preview,
-        unread_count=unread,
-        created_at=at,
-    )
-    statement = statement.on_conflict_do_update(
-        index_elements=["company_id", "phone_number_id", "outside_number"],
-        set_={
-            "contact_id": func.coalesce(statement.excluded.contact_id, Conversation.contact_id),
-            "last_message_at": func.greatest(statement.excluded.last_message_at, Conversation.last_message_at),
-            "last_direction": statement.excluded.last_direction,
-            "last_preview": statement.excluded.last_preview,
-            "unread_count": Conversation.unread_count + unread,
+    bumped = await session.execute(
+        _BUMP,
+        {
+            "company_id": session.company_id,
+            "id": new_id(),
+            "phone_number_id": phone_number_id,
+            "outside_number": outside_number,
+            "contact_id": contact_id,
+            "at": at,
+            "direction": direction,
+            "preview": preview,
+            "unread": 1 if direction == "inbound" else 0,
         },
     )
-    return (await session.execute(statement.returning(Conversation.id))).scalar_one()
+    return bumped.scalar_one()
 
 
 async def mark_read(session: TenantSession, conversation_id: UUID) -> None:

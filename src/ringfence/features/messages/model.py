@@ -25,6 +25,7 @@ class Message(TenantTable, Base):
         tenant_reference("phone_number_id", "phone_numbers"),
         tenant_reference("contact_id", "contacts", ondelete="SET NULL"),
         tenant_reference("retry_of", "sms_messages"),
+        tenant_reference("template_id", "sms_templates"),
         UniqueConstraint("company_id", "twilio_sid"),
         Index(None, "company_id", "created_at", "id"),
         Index(None, "company_id", "conversation_id", "created_at", "id"),
@@ -54,6 +55,7 @@ class Message(TenantTable, Base):
     # A person decided that the text need not wait for the company's hours and budget.
     released_at: Mapped[datetime | None] = mapped_column(default=None)
     retry_of: Mapped[UUID | None] = mapped_column(default=None)
+    template_id: Mapped[UUID | None] = mapped_column(default=None)
     created_by: Mapped[UUID | None] = mapped_column(default=None)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

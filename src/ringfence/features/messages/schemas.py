@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, HttpUrl, StringConstraints, UrlConstraints
+from pydantic import Field, HttpUrl, StringConstraints, UrlConstraints, model_validator
 
 from ringfence.features.messages.model import Media, Message, MessageEvent
 from ringfence.features.messages.values import MOST_UNDO_SECONDS
+from ringfence.features.templates.schemas import Variables
 from ringfence.web.schemas import Answer, Body
 
 Spelled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
@@ -20,6 +21,8 @@ class SendBody(Body):
 
     to: Spelled = Field(description="As people write it; read in the company's default region.")
     body: str = Field(default="", description="Up to 1600 characters; may be empty with media_urls.")
+    template_id: UUID | None = Field(default=None, description="A template to fill in, instead of a body.")
+    variables: Variables = Field(default_factory=dict)
     from_number: Spelled | None = Field(
         default=None, description="One of the company's numbers; chosen by the server if left out."
     )
@@ -32,6 +35,14 @@ class SendBody(Body):
         le=MOST_UNDO_SECONDS,
         description="How long the text waits as `queued` (see `not_before`), to be taken back by DELETE.",
     )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.template_id is not None and self.body:
+            raise ValueError("give body or template_id, not both")
+        if self.template_id is None and self.variables:
+            raise ValueError("variables are for a template: give template_id")
+        return self
 
 
 class RetryBody(Body):
@@ -75,6 +86,7 @@ class MessageAnswer(Answer):
     reason: str | None
     not_before: datetime | None
     retry_of: UUID | None
+    template_id: UUID | None
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime

@@ -6,6 +6,7 @@ the number must be that company's. Whatever fails is answered the same empty 403
 (https://www.twilio.com/docs/messaging/twiml).
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,6 +29,7 @@ from ringfence.features.twilio_settings.queries import credentials_for, find_con
 from ringfence.kit.clock import utc_now
 from ringfence.kit.keyring import Keyring
 from ringfence.kit.phone import e164_or_none
+from ringfence.kit.secret import token_hash
 from ringfence.providers.twilio.gateway import TwilioGateway, WebhookKind
 from ringfence.providers.twilio.signature import is_valid_signature
 from ringfence.tenancy.sessions import Tenancy, TenantSession
@@ -41,6 +43,7 @@ router = APIRouter(prefix="/webhooks/twilio", include_in_schema=False)
 _FORM: Final = "application/x-www-form-urlencoded"
 _LARGEST_BODY_BYTES: Final = 256 * 1024
 _MOST_FIELDS: Final = 500
+_MOST_KNOWN_PATHS: Final = 10_000
 _EMPTY_TWIML: Final = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 
@@ -191,11 +194,24 @@ async def _read_form(request: Request) -> _Form:
 
 
 async def _company_of(request: Request, webhook_path: str) -> UUID:
-    async with service(request, Tenancy).platform() as platform:
-        connection = await find_connection(platform, webhook_path)
-    if connection is None:
-        raise _RefusedError("unknown_path")
-    return connection.company_id
+    """Whose path it is. What is remembered is only where to look: `_check` compares with the company's own row."""
+    known, key = _known_paths(request), token_hash(webhook_path)
+    if key not in known:
+        async with service(request, Tenancy).platform() as platform:
+            connection = await find_connection(platform, webhook_path)
+        if connection is None:
+            raise _RefusedError("unknown_path")
+        known[key] = connection.company_id
+        if len(known) > _MOST_KNOWN_PATHS:
+            known.popitem(last=False)
+    return known[key]
+
+
+def _known_paths(request: Request) -> OrderedDict[bytes, UUID]:
+    state = request.app.state
+    if not hasattr(state, "webhook_paths"):
+        state.webhook_paths = OrderedDict[bytes, UUID]()
+    return state.webhook_paths
 
 
 async def _check(request: Request, session: TenantSession, webhook_path: str, kind: WebhookKind, form: _Form) -> None:

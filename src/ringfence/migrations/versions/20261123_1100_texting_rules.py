@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from ringfence.tenancy import policies
 
 revision = "20261123_1100"
-down_revision = "20261123_0910"
+down_revision = "20261123_1000"
 branch_labels = None
 depends_on = None
 

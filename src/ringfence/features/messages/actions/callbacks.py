@@ -86,9 +86,9 @@ async def _merge_into(session: TenantSession, record: Record, news: News) -> Non
         detail = {"what": "sid_of_another_text", "twilio_sid": news.sid, "via": news.via}
         await recording.note(session, [Event(record.id, "anomaly", detail)])
         return
-    merged = merge(record, news, now=utc_now())
-    await recording.save(session, [record])
-    await recording.note(session, merged.events)
+    now = utc_now()
+    merged = merge(record, news, now=now)
+    await recording.write(session, [record], merged.events, at=now)
     if merged.settled:
         await outbox.settle(session, [record.id])
     if record.changed and record.error_code == OPTED_OUT_AT_TWILIO:

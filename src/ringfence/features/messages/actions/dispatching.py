@@ -72,8 +72,7 @@ class MessageTexts:
                 record.status, record.refusal_code, record.reason = "refused", word.code, word.reason
                 record.not_before, record.changed = None, True
                 events.append(Event(record.id, "refused", {"code": word.code, "reason": word.reason}))
-        await recording.save(session, list(records.values()))
-        await recording.note(session, events)
+        await recording.write(session, records.values(), events)
 
     async def hold(self, session: TenantSession, holds: Mapping[UUID, Hold]) -> None:
         """Record texts that wait until an instant. A text that was queued is held from now on."""
@@ -87,8 +86,7 @@ class MessageTexts:
                 record.not_before, record.changed = word.until, True
                 detail = {"code": word.code, "reason": word.reason, "until": word.until.isoformat()}
                 events.append(Event(record.id, "held", detail))
-        await recording.save(session, list(records.values()))
-        await recording.note(session, events)
+        await recording.write(session, records.values(), events)
 
     async def settle(self, session: TenantSession, outcomes: Sequence[Settled]) -> None:
         """Record definite outcomes. A SID that belongs to another text already is noted and changes nothing."""
@@ -102,8 +100,7 @@ class MessageTexts:
                 continue
             merged = self._settled(record, outcome, taken, now=now)
             events += merged.events
-        await recording.save(session, list(records.values()))
-        await recording.note(session, events, at=now)
+        await recording.write(session, records.values(), events, at=now)
         for record in records.values():
             if record.changed and record.error_code == OPTED_OUT_AT_TWILIO:
                 await note_opt_out_at_twilio(session, record)
@@ -116,10 +113,10 @@ class MessageTexts:
             if moves_forward(record.status, "unconfirmed"):
                 record.status, record.changed = "unconfirmed", True
                 record.reason = "Twilio never said whether it took this text. Look there before sending it again."
-        await recording.save(session, list(records.values()))
         still_open = {record.id for record in records.values() if record.changed}
-        await recording.note(
+        await recording.write(
             session,
+            records.values(),
             [
                 Event(item.message_id, item.kind, {"attempt": item.attempt, **item.detail})
                 for item in notes
@@ -144,8 +141,7 @@ class MessageTexts:
         for record in records.values():
             record.status, record.refusal_code, record.reason = "queued", None, None
             record.not_before, record.changed = None, True
-        await recording.save(session, list(records.values()))
-        await recording.note(session, [Event(message_id, "released", {}) for message_id in records])
+        await recording.write(session, records.values(), [Event(message_id, "released", {}) for message_id in records])
 
     async def _owners(self, session: TenantSession, sids: Sequence[str]) -> dict[str, UUID]:
         if not sids:

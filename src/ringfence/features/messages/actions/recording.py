@@ -1,7 +1,7 @@
 """Writing records and timelines, many texts at once; every statement names one company."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -23,28 +23,26 @@ _LOCK = register(
     FOR NO KEY UPDATE
     """,
 )
-_SAVE = register(
-    "messages.save",
+# Records and timelines in one round trip.
+_WRITE = register(
+    "messages.write",
     """
-    UPDATE sms_messages m
-    SET status = u.status, twilio_sid = u.twilio_sid, account_sid = u.account_sid, error_code = u.error_code,
-        refusal_code = u.refusal_code, reason = u.reason, not_before = u.not_before, accepted_at = u.accepted_at,
-        updated_at = :now
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:sids AS text[]), CAST(:accounts AS text[]),
-        CAST(:error_codes AS int[]), CAST(:refusal_codes AS text[]), CAST(:reasons AS text[]),
-        CAST(:not_before AS timestamptz[]), CAST(:accepted_at AS timestamptz[])
-    ) AS u(id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at)
-    WHERE m.company_id = :company_id AND m.id = u.id
-    """,
-)
-_NOTE = register(
-    "messages.note",
-    """
+    WITH saved AS (
+        UPDATE sms_messages m
+        SET status = u.status, twilio_sid = u.twilio_sid, account_sid = u.account_sid, error_code = u.error_code,
+            refusal_code = u.refusal_code, reason = u.reason, not_before = u.not_before, accepted_at = u.accepted_at,
+            updated_at = :now
+        FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:sids AS text[]), CAST(:accounts AS text[]),
+            CAST(:error_codes AS int[]), CAST(:refusal_codes AS text[]), CAST(:reasons AS text[]),
+            CAST(:not_before AS timestamptz[]), CAST(:accepted_at AS timestamptz[])
+        ) AS u(id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at)
+        WHERE m.company_id = :company_id AND m.id = u.id
+    )
     INSERT INTO message_events (company_id, id, message_id, at, kind, detail)
     SELECT :company_id, u.id, u.message_id, :now, u.kind, CAST(u.detail AS jsonb)
     FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:message_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:details AS text[])
+        CAST(:event_ids AS uuid[]), CAST(:message_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:details AS text[])
     ) AS u(id, message_id, kind, detail)
     """,
 )
@@ -58,16 +56,18 @@ async def lock(session: TenantSession, message_ids: Sequence[UUID]) -> Mapping[U
     return {row.id: Record(*row) for row in rows}
 
 
-async def save(session: TenantSession, records: Sequence[Record]) -> None:
-    """Write the records that changed."""
+async def write(
+    session: TenantSession, records: Iterable[Record], events: Sequence[Event], *, at: datetime | None = None
+) -> None:
+    """Write the records that changed, and lines on timelines in the order given, all at one instant (default: now)."""
     changed = [record for record in records if record.changed]
-    if not changed:
+    if not changed and not events:
         return
     await session.execute(
-        _SAVE,
+        _WRITE,
         {
             "company_id": session.company_id,
-            "now": utc_now(),
+            "now": at or utc_now(),
             "ids": [record.id for record in changed],
             "statuses": [record.status for record in changed],
             "sids": [record.twilio_sid for record in changed],
@@ -77,22 +77,14 @@ async def save(session: TenantSession, records: Sequence[Record]) -> None:
             "reasons": [record.reason for record in changed],
             "not_before": [record.not_before for record in changed],
             "accepted_at": [record.accepted_at for record in changed],
-        },
-    )
-
-
-async def note(session: TenantSession, events: Sequence[Event], *, at: datetime | None = None) -> None:
-    """Add lines to timelines, all at one instant (default: now), in the order given."""
-    if not events:
-        return
-    await session.execute(
-        _NOTE,
-        {
-            "company_id": session.company_id,
-            "now": at or utc_now(),
-            "ids": [new_id() for _ in events],
+            "event_ids": [new_id() for _ in events],
             "message_ids": [event.message_id for event in events],
             "kinds": [event.kind for event in events],
             "details": [json.dumps(event.detail, default=str) for event in events],
         },
     )
+
+
+async def note(session: TenantSession, events: Sequence[Event], *, at: datetime | None = None) -> None:
+    """Add lines to timelines; see `write`."""
+    await write(session, (), events, at=at)

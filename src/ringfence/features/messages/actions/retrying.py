@@ -36,6 +36,7 @@ async def retry_message(session: TenantSession, message_id: UUID, *, from_number
         from_number=from_number,
         source="retry",
         retry_of=message.id,
+        template_id=message.template_id,
     )
     await take_turns(session, message.to_number)
     earlier = await find_retry(session, message)

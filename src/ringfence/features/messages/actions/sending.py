@@ -35,6 +35,7 @@ from ringfence.features.messages.values import (
 from ringfence.features.phone_numbers import actions as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
 from ringfence.features.phone_numbers.model import PhoneNumber
+from ringfence.features.templates import actions as templates
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
 from ringfence.kit.segments import count_segments
@@ -64,6 +65,7 @@ class Draft:
     source: Literal["api", "console", "retry", "scheduled", "auto_reply"]
     undo_seconds: int = 0
     retry_of: UUID | None = None
+    template_id: UUID | None = None
 
 
 def check_content(draft: Draft) -> None:
@@ -180,6 +182,7 @@ def _message(
         priority=_priority(draft, conversation),
         source=draft.source,
         retry_of=draft.retry_of,
+        template_id=draft.template_id,
         created_by=actor.user_id,
         created_at=now,
         updated_at=now,
@@ -223,6 +226,8 @@ async def _queue(
     await _store(session, message, draft)
     await _note(session, message, actor, detail)
     await phone_numbers.touch_used(session, sender.id, at=message.created_at)
+    if message.template_id is not None:
+        await templates.note_used(session, message.template_id)
     await outbox.enqueue(
         session,
         message_id=message.id,

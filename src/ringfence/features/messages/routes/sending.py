@@ -1,5 +1,6 @@
 """`POST /api/sms/send`, and sending a text again."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from ringfence.features.messages.actions.idempotency import FirstAnswer
 from ringfence.features.messages.actions.retrying import retry_message
 from ringfence.features.messages.actions.sending import Draft, hand_in
 from ringfence.features.messages.model import Message
+from ringfence.features.messages.queries.filling import fill_template
 from ringfence.features.messages.queries.messages import media_of
 from ringfence.features.messages.schemas import MessageAnswer, RetryBody, SendBody
 from ringfence.tenancy.sessions import TenantSession
@@ -70,6 +72,7 @@ async def retry(message_id: UUID, caller: Sender, session: TenantDB, body: Retry
 
 async def _send(session: TenantSession, body: SendBody, caller: Caller) -> FirstAnswer:
     region = await default_region(session)
+    actor = actor_of(caller)
     draft = Draft(
         to_number=read_number(body.to, region=region),
         body=body.body,
@@ -79,8 +82,21 @@ async def _send(session: TenantSession, body: SendBody, caller: Caller) -> First
         allow_duplicate=body.allow_duplicate,
         undo_seconds=body.undo_seconds,
         source="api" if caller.kind == "api_key" else "console",
+        template_id=body.template_id,
     )
-    return await _answer(session, await hand_in(session, draft, actor=actor_of(caller)))
+    if draft.template_id is not None:
+        filled = await fill_template(
+            session,
+            draft.template_id,
+            variables=body.variables,
+            to_number=draft.to_number,
+            contact_id=draft.contact_id,
+            from_number=draft.from_number,
+            media=len(draft.media_urls),
+            actor=actor,
+        )
+        draft = replace(draft, body=filled.body, from_number=filled.from_number)
+    return await _answer(session, await hand_in(session, draft, actor=actor))
 
 
 async def _answer(session: TenantSession, message: Message) -> FirstAnswer:

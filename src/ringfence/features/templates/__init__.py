@@ -1,0 +1,1 @@
+"""Saved texts with fields that are filled in for each recipient."""
