@@ -16,7 +16,10 @@ from ringfence.features.contacts import routes as contacts
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
+from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.scheduling import routes as scheduling
+from ringfence.features.scheduling.actions.replies import cancel_answered
 from ringfence.features.templates import routes as templates
 from ringfence.features.twilio_settings import routes as twilio_settings
 from ringfence.features.users import routes as users
@@ -42,10 +45,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     conversations.router,
     messages.router,
     message_webhooks.router,
+    scheduling.router,
     audit_log.router,
     health.router,
     site.router,
 )
+
+AFTER_RECEIVING = AfterReceiving((cancel_answered,))
 
 
 class Application(FastAPI):
@@ -88,7 +94,10 @@ def create_app(*given: object) -> FastAPI:
     Needs at least Tenancy, Keyring and AccountPolicy. `Release` and `Landing` have stand-ins, for tests that are
     not about them. No documentation page is served: the usual ones load their scripts from elsewhere.
     """
-    found = {type(item): item for item in (health.Release(ringfence.__version__, ""), site.Landing(), *given)}
+    found = {
+        type(item): item
+        for item in (health.Release(ringfence.__version__, ""), site.Landing(), AFTER_RECEIVING, *given)
+    }
     tenancy, keyring, policy = _need(found, Tenancy), _need(found, Keyring), _need(found, AccountPolicy)
     app = Application(
         title="Ringfence",

@@ -68,6 +68,11 @@ def midnight_after(instant: datetime, zone: ZoneInfo) -> datetime:
     return _begin(instant.astimezone(zone).date() + _DAY, zone)
 
 
+def midnight_before(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The beginning (UTC) of the local day that the instant lies in."""
+    return _begin(instant.astimezone(zone).date(), zone)
+
+
 def local_day(instant: datetime, zone: ZoneInfo) -> date:
     """The date that the wall clock shows."""
     return instant.astimezone(zone).date()

@@ -5,14 +5,18 @@ from datetime import timedelta
 
 from ringfence.features.companies.values import ReviewHeld
 from ringfence.features.messages.jobs import (
+    AnswerByItselfHandler,
     FetchMediaHandler,
     RemoveMediaHandler,
     ReviewHeldHandler,
     SweepHandler,
 )
-from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
 from ringfence.features.phone_numbers.values import SyncPhoneNumbers
+from ringfence.features.scheduling.jobs import SendDueHandler
+from ringfence.features.scheduling.queries import COMPANIES_DUE
+from ringfence.features.scheduling.values import SendDue
 from ringfence.features.users.jobs import InvitationMailer
 from ringfence.features.users.values import MailInvitation
 from ringfence.jobqueue.fanout import Every, every
@@ -34,6 +38,8 @@ def handlers(runtime: Runtime) -> Handlers:
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
         ReviewHeld: ReviewHeldHandler(),
+        AnswerByItself: AnswerByItselfHandler(),
+        SendDue: SendDueHandler(),
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
@@ -43,5 +49,8 @@ def handlers(runtime: Runtime) -> Handlers:
 
 
 def periodic(runtime: Runtime) -> Sequence[Every]:
-    """What every active company gets from time to time."""
-    return (every(runtime.settings.sweep_seconds, SweepMessages),)
+    """What companies get from time to time: all active ones, or those that have something due."""
+    return (
+        every(runtime.settings.sweep_seconds, SweepMessages),
+        every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
+    )

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from ringfence.features.companies.values import ReviewHeld
 from ringfence.features.messages.actions import background, budgeting, holding, idempotency
+from ringfence.features.messages.actions.answering import answer_by_itself
 from ringfence.features.messages.actions.callbacks import learn
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.messages.actions.merging import News
 from ringfence.features.messages.queries import open as open_work
 from ringfence.features.messages.queries.open import MEDIA_GIVEN_UP_AFTER, PendingMedia, Unfinished
-from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.twilio_settings import actions as twilio_settings
 from ringfence.features.twilio_settings.errors import AccountUnusableError, CredentialsRefusedError
 from ringfence.features.twilio_settings.queries import credentials_for
@@ -144,6 +145,15 @@ class SweepHandler:
                 await twilio_settings.mark_refused(session, credentials, CredentialsRefusedError())
             elif any(isinstance(answer, AccountSuspendedError) for answer in answers.values()):
                 await twilio_settings.mark_refused(session, credentials, AccountUnusableError())
+
+
+class AnswerByItselfHandler:
+    """Does `AnswerByItself`. Done twice it answers once."""
+
+    async def __call__(self, context: JobContext, job: AnswerByItself) -> None:
+        """Hand in the automatic reply."""
+        async with context.tenancy.tenant(context.company_id) as session:
+            await answer_by_itself(session, job.message_id)
 
 
 class ReviewHeldHandler:

@@ -122,3 +122,11 @@ class SweepMessages(Job):
     """Ask Twilio about the company's texts that stay unfinished, and forget old idempotency keys."""
 
     kind: ClassVar[str] = "messages.sweep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerByItself(Job):
+    """Answer one inbound text with the company's automatic reply, if it came while the company is closed."""
+
+    kind: ClassVar[str] = "messages.answer_by_itself"
+    message_id: UUID
