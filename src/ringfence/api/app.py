@@ -65,8 +65,8 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """The whole application, innermost first: FastAPI, limits, headers, counting, request id."""
         inner = super().build_middleware_stack()
-        templates: dict[Any, str] = {route.endpoint: path for _, path, route in routes_of(self)}
-        return RequestContext(Observe(SecurityHeaders(Limits(inner), https=self.https), templates))
+        paths: dict[Any, str] = {route.endpoint: path for _, path, route in routes_of(self)}
+        return RequestContext(Observe(SecurityHeaders(Limits(inner), https=self.https), paths))
 
     def openapi(self) -> dict[str, Any]:
         """The description of the API, with the ways to prove who is calling."""

@@ -11,7 +11,7 @@ import signal
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import psycopg
 import typer
@@ -272,11 +272,14 @@ def _free_port(port: int, option: str) -> int:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        values: object = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it holds no object")  # noqa: TRY004, TRY301  # the file is wrong, not a type
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} cannot be read ({error}): remove the folder to begin anew.") from None
+    return cast("dict[str, Any]", values)
 
 
 def _write_private(path: Path, values: dict[str, Any]) -> None:

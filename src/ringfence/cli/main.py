@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 import ringfence
-from ringfence.api.serve import serve as serve_api
-from ringfence.cli import database, people, secrets
+from ringfence.cli import audit, database, people, secrets
 from ringfence.cli.demo import demo
 from ringfence.cli.emulator import PASS_ON, emulator
 from ringfence.cli.running import open_database, run_until_stopped
@@ -16,7 +15,6 @@ from ringfence.errors import RingfenceError
 from ringfence.features.users.values import PasswordHasher
 from ringfence.settings import Settings, load_settings
 from ringfence.web import logs
-from ringfence.worker.supervise import work as do_work
 
 app = typer.Typer(
     name="ringfence",
@@ -44,19 +42,27 @@ def _options(
 @app.command()
 def serve() -> None:
     """Run the API. Ctrl-C or SIGTERM finishes the requests under way first."""
-    run_until_stopped(_settings(), serve_api)
+    settings = _settings()
+    # Imported late, here and below, so that the short commands do not wait for the application.
+    from ringfence.api.serve import serve as long
+
+    run_until_stopped(settings, long)
 
 
 @app.command()
 def work() -> None:
     """Run background jobs and the dispatcher; one of all such processes sends, the others stand by."""
-    run_until_stopped(_settings(), do_work)
+    settings = _settings()
+    from ringfence.worker.supervise import work as long
+
+    run_until_stopped(settings, long)
 
 
 app.command(context_settings=PASS_ON)(emulator)
 app.command()(demo)
 app.add_typer(database.commands, name="db")
 app.add_typer(secrets.commands, name="secrets")
+app.add_typer(audit.audit_commands(open_database), name="audit")
 app.add_typer(people.company_commands(open_database), name="company")
 app.add_typer(people.user_commands(open_database, PasswordHasher()), name="user")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -35,9 +36,15 @@ Handler = Callable[[JobContext, Any], Awaitable[None]]
 Handlers = Mapping[type[Job], Handler]
 
 
+@cache
+def _reader(kind: type[Job]) -> TypeAdapter[Job]:
+    """Building one takes milliseconds, so each kind's is kept."""
+    return TypeAdapter(kind)
+
+
 def to_fields(job: Job) -> str:
     """A job's fields as a JSON object."""
-    return TypeAdapter(type(job)).dump_json(job).decode()
+    return _reader(type(job)).dump_json(job).decode()
 
 
 def from_fields(kind: type[Job], stored: object) -> Job:
@@ -46,7 +53,7 @@ def from_fields(kind: type[Job], stored: object) -> Job:
     if not isinstance(stored, dict) or stored.keys() - names:
         raise AbandonedJobError(f"job {kind.kind} carries fields that it does not have")
     try:
-        return TypeAdapter(kind).validate_python(stored)
+        return _reader(kind).validate_python(stored)
     except ValidationError as error:
         where = ", ".join(str(item["loc"][0]) for item in error.errors() if item["loc"])
         raise AbandonedJobError(f"job {kind.kind} carries unusable fields: {where}") from None

@@ -30,6 +30,11 @@ def fence_tenant_table(table: str) -> list[str]:
     ]
 
 
+def make_append_only(table: str) -> list[str]:
+    """Let the app role add and read rows of a fenced table, and neither change nor delete one."""
+    return [f"REVOKE UPDATE, DELETE ON {table} FROM {APP}"]
+
+
 def fence_directory_table(table: str, *, app_may_see: Iterable[str], app_may_update: Iterable[str] = ()) -> list[str]:
     """A directory table: the platform role sees all; the app role writes its own company's rows only.
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ringfence.errors import ConfigurationError
 from ringfence.tenancy.statements import register_catalog
-from ringfence.tenancy.tables import directory_tables, tenant_tables
+from ringfence.tenancy.tables import directory_tables, is_append_only, tenant_tables
 
 # Minor versions below these have known row-security faults (CVE-2025-8713 and earlier).
 VERSION_FLOORS = {15: 14, 16: 10, 17: 6}
@@ -28,6 +28,8 @@ _TABLES = register_catalog("""
            has_table_privilege(current_user, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
              OR has_any_column_privilege(current_user, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES') AS reachable,
            has_table_privilege(current_user, c.oid, 'TRUNCATE, REFERENCES, TRIGGER') AS too_much,
+           has_table_privilege(current_user, c.oid, 'UPDATE, DELETE')
+             OR has_any_column_privilege(current_user, c.oid, 'UPDATE') AS changeable,
            COALESCE((SELECT array_agg(p.polpermissive::text || '|' || p.polcmd::text
                        || '|' || COALESCE(pg_get_expr(p.polqual, p.polrelid), '')
                        || '|' || COALESCE(pg_get_expr(p.polwithcheck, p.polrelid), '')
@@ -114,6 +116,8 @@ async def _tenant_table_problems(connection: AsyncConnection, metadata: MetaData
             )
         if row.too_much:
             problems.append(f"table {table.name}: the app role may truncate, reference or trigger: revoke that.")
+        if is_append_only(table) and row.changeable:
+            problems.append(f"table {table.name}: the app role may change or delete what was written: revoke that.")
     return problems + _unforced(found.values(), directory_tables(metadata))
 
 

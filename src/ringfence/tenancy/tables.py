@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ringfence.kit.ids import new_id
 
 TENANT = {"fence": "tenant"}
+APPEND_ONLY = "append_only"
 
 # Tables made by libraries, which have no model of ours.
 LIBRARY_TABLES = {
@@ -67,6 +68,16 @@ def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
 def tenant_args(*constraints: Any) -> tuple[Any, ...]:
     """`__table_args__` of a tenant table."""
     return (*constraints, {"info": TENANT})
+
+
+def append_only_args(*constraints: Any) -> tuple[Any, ...]:
+    """`__table_args__` of a tenant table whose rows the app role adds and reads, and never changes or deletes."""
+    return (*constraints, {"info": {**TENANT, APPEND_ONLY: True}})
+
+
+def is_append_only(table: Table) -> bool:
+    """Whether no row of a table may ever be changed or deleted by the app role."""
+    return bool(table.info.get(APPEND_ONLY))
 
 
 def fence_of(table: Table) -> str | None:

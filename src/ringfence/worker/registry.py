@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from ringfence.features.audit_log.jobs import seal_audit_log
+from ringfence.features.audit_log.values import SealAuditLog
 from ringfence.features.companies.values import ReviewHeld
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
@@ -27,12 +29,15 @@ from ringfence.worker.mail import NoMailer, SMTPMailer
 # Twilio reports by itself, mostly within seconds; only a text that stays unfinished for so many sweeps is asked about.
 TURNS_BEFORE_FIRST_LOOK = 5
 
+SEAL_SECONDS = 60.0
+
 
 def handlers(runtime: Runtime) -> Handlers:
     """Every kind of job with its handler. Raises ConfigurationError for an unusable mail server address."""
     smtp_url = runtime.settings.smtp_url
     mailer = SMTPMailer(smtp_url.get_secret_value(), runtime.settings.mail_from) if smtp_url else NoMailer()
     return {
+        SealAuditLog: seal_audit_log,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
@@ -53,4 +58,5 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
     return (
         every(runtime.settings.sweep_seconds, SweepMessages),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
+        every(SEAL_SECONDS, SealAuditLog),
     )

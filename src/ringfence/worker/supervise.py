@@ -1,15 +1,17 @@
 """`ringfence work`: one process that does background jobs and stands ready to send. Run as many as you like."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Generator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import structlog
+from prometheus_client import start_http_server
 
 from ringfence.dispatch.company import Deadlines
 from ringfence.dispatch.engine import Dispatcher, DispatcherConfig
 from ringfence.dispatch.recovery import MessageFinder
+from ringfence.errors import ConfigurationError
 from ringfence.features.messages.actions.dispatching import MessageTexts
 from ringfence.jobqueue.worker import JobWorker
 from ringfence.migrations import runner
@@ -46,6 +48,7 @@ async def work(settings: Settings, logins: Logins, stop: asyncio.Event) -> None:
         )
         await client.start()
         stack.push_async_callback(client.close)
+        stack.enter_context(shown_metrics(settings))
         log.info("worker.started")
         await _run_together(
             stop,
@@ -54,6 +57,28 @@ async def work(settings: Settings, logins: Logins, stop: asyncio.Event) -> None:
             jobs=job_worker(runtime).run(stop),
         )
         log.info("worker.stopped")
+
+
+@contextmanager
+def shown_metrics(settings: Settings) -> Generator[None]:
+    """Answer Prometheus on METRICS_PORT meanwhile: what was sent is counted in this process, not in the API's."""
+    if settings.metrics_port is None:
+        yield
+        return
+    try:
+        server, thread = start_http_server(settings.metrics_port, settings.host)
+    except OSError as error:
+        raise ConfigurationError(
+            f"RINGFENCE_METRICS_PORT: cannot listen on {settings.host}:{settings.metrics_port} ({error.strerror});"
+            " each worker of a machine needs a port of its own."
+        ) from None
+    log.info("worker.metrics.shown", address=f"http://{settings.host}:{server.server_port}/metrics")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def dispatcher(runtime: Runtime, client: SendClient) -> Dispatcher:

@@ -213,6 +213,24 @@ async def test_a_failing_job_hands_its_turn_to_a_waiting_twin(tenancy: Tenancy, 
     assert [job for _, job in recorder.seen] == [first, second]
 
 
+async def test_a_lost_database_connection_stops_nothing(tenancy: Tenancy, database: Database) -> None:
+    """Every connection of the worker is cut, also while a job runs: its end is recorded, and the next job is done."""
+    company, recorder = await make_company(tenancy), Recorder()
+    recorder.gate.clear()
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ringfence-jobs'"
+    async with working(tenancy, database, {Note: recorder}):
+        async with tenancy.tenant(company) as session:
+            await enqueue(session, Note(thing_id=new_id()))
+        await recorder.started.wait()
+        await as_admin(database, f"{cut} AND datname = current_database()")
+        recorder.gate.set()
+        async with tenancy.tenant(company) as session:
+            await enqueue(session, Note(thing_id=new_id()))
+        await eventually(lambda: _is_empty(database), within=30)
+
+    assert len(recorder.seen) >= 2
+
+
 async def test_fan_out_gives_each_active_company_one_job_a_turn(tenancy: Tenancy, database: Database) -> None:
     """Two workers share one timetable: a turn is fanned out once, and suspended companies are left out."""
     active = {await make_company(tenancy), await make_company(tenancy)}

@@ -15,6 +15,7 @@ SOME_ID = str(new_id())
 # credential; `platform`: super admins only. The body is one that gets past validation.
 ROUTES: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/api/audit-log"): ("admin", None),
+    ("GET", "/api/audit-log/export"): ("admin", None),
     ("GET", "/api/company"): ("read", None),
     ("PATCH", "/api/company"): ("admin", {}),
     ("GET", "/api/platform/companies"): ("platform", None),

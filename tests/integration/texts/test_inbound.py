@@ -2,8 +2,11 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import Any
 
+from ringfence.kit.secret import token_hash
+from ringfence.web.metrics import WEBHOOK_REFUSALS
 from tests.factories.texts import CUSTOMER, Line, Texting, new_sid
 
 WRITTEN = (
@@ -243,3 +246,44 @@ async def test_texts_at_once_to_one_thread_are_all_there(texting: Texting) -> No
     assert {answer.status_code for answer in answers} == {200}
     assert texting.stored(texting.a)["conversations"][0]["unread_count"] == 10
     assert len(texting.stored(texting.a)["sms_messages"]) == 10
+
+
+async def test_path_and_token_of_the_past_open_nothing(texting: Texting) -> None:
+    """Also where the server has just used them: what it remembers of a path is not what lets a webhook in."""
+    assert_taken(await texting.inbound(texting.a))
+    new_line = replace(texting.a, webhook_path="another-path")
+    texting.change(
+        "UPDATE twilio_settings SET webhook_path = %s WHERE company_id = %s",
+        new_line.webhook_path,
+        texting.a.company_id,
+    )
+    texting.change(
+        "UPDATE directory_connections SET path_hash = %s WHERE company_id = %s",
+        token_hash(new_line.webhook_path),
+        texting.a.company_id,
+    )
+
+    assert (await texting.inbound(texting.a)).status_code == 403
+    assert_taken(await texting.inbound(new_line))
+    texting.change("DELETE FROM twilio_settings WHERE company_id = %s", texting.a.company_id)
+    assert (await texting.inbound(new_line)).status_code == 403
+    assert len(texting.stored(texting.a)["sms_messages"]) == 2
+
+
+async def test_refusals_are_counted_by_reason(texting: Texting) -> None:
+    def counted() -> dict[str, float]:
+        return {
+            sample.labels["reason"]: sample.value
+            for metric in WEBHOOK_REFUSALS.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        }
+
+    before = counted()
+    await texting.inbound(texting.a, signed=False)
+    await texting.inbound(texting.a, path="no-such-path")
+    await texting.inbound(texting.a, to=texting.b.number)
+    await texting.inbound(texting.a, fields={"AccountSid": texting.b.account_sid})
+
+    for reason in ("signature", "unknown_path", "number", "account"):
+        assert counted()[reason] == before.get(reason, 0) + 1

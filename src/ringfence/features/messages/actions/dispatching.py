@@ -68,7 +68,7 @@ class MessageTexts:
         events: list[Event] = []
         for record in records.values():
             word = refusals[record.id]
-            if moves_forward(record.status, "refused"):
+            if record.status in WAITING:
                 record.status, record.refusal_code, record.reason = "refused", word.code, word.reason
                 record.not_before, record.changed = None, True
                 events.append(Event(record.id, "refused", {"code": word.code, "reason": word.reason}))

@@ -72,8 +72,12 @@ async def get_message(message_id: UUID, _caller: Reader, session: TenantDB) -> M
     return (await answers(session, [message]))[0]
 
 
-@router.delete("/{message_id}", responses={204: {"description": "It was finished, and is removed from view."}})
-async def delete(message_id: UUID, caller: Sender, session: TenantDB, response: Response) -> MessageAnswer | None:
+@router.delete(
+    "/{message_id}",
+    response_model=MessageAnswer,
+    responses={204: {"description": "It was finished, and is removed from view."}},
+)
+async def delete(message_id: UUID, caller: Sender, session: TenantDB) -> MessageAnswer | Response:
     """Cancel a text that still waits (200, the canceled text), or remove a finished one (204; managers).
 
     409 `under_way` while its outcome is open. Nothing changes at Twilio.
@@ -81,8 +85,7 @@ async def delete(message_id: UUID, caller: Sender, session: TenantDB, response: 
     may_remove = caller.level >= Level.MANAGE
     canceled = await delete_message(session, message_id, actor=actor_of(caller), may_remove=may_remove)
     if canceled is None:
-        response.status_code = 204
-        return None
+        return Response(status_code=204)
     return (await answers(session, [canceled]))[0]
 
 

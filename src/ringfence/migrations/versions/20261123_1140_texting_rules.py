@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from ringfence.tenancy import policies
 
-revision = "20261123_1100"
-down_revision = "20261123_1000"
+revision = "20261123_1140"
+down_revision = "20261123_1130"
 branch_labels = None
 depends_on = None
 
