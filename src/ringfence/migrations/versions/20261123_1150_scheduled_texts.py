@@ -55,11 +55,13 @@ def upgrade() -> None:
             ["company_id", "template_id"],
             ["sms_templates.company_id", "sms_templates.id"],
             name=op.f("fk_scheduled_sms_company_id_template_id"),
+            ondelete="RESTRICT",
         ),
         sa.ForeignKeyConstraint(
             ["company_id", "message_id"],
             ["sms_messages.company_id", "sms_messages.id"],
             name=op.f("fk_scheduled_sms_company_id_message_id"),
+            ondelete="RESTRICT",
         ),
         sa.PrimaryKeyConstraint("company_id", "id", name=op.f("pk_scheduled_sms")),
     )

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import exists, select
 
-from ringfence.errors import RefusedError
 from ringfence.features.audit_log.values import SYSTEM
 from ringfence.features.companies import queries as companies
 from ringfence.features.companies.schemas.texting import AutoReply, TextingRules
@@ -28,7 +27,7 @@ async def answer_by_itself(session: TenantSession, message_id: UUID) -> Message 
     """Answer an inbound text if it came while the company is closed; the answer, or None when there is none.
 
     Nobody is answered who opted out, nor one of the company's own numbers (two that answer each other would never
-    stop), nor twice on one day of the company's zone in one conversation.
+    stop), nor twice on one day of the company's zone in one conversation, nor from a number that was given up since.
     """
     inbound = await find_message(session, message_id)
     if inbound is None or inbound.from_number is None or inbound.created_at < utc_now() - _STILL_WANTED:
@@ -46,11 +45,7 @@ async def answer_by_itself(session: TenantSession, message_id: UUID) -> Message 
         body=rules.auto_reply.body,
         source="auto_reply",
     )
-    try:
-        return await hand_in(session, draft, actor=SYSTEM)
-    except RefusedError:
-        # The number it came to has been released meanwhile: there is nothing to answer from.
-        return None
+    return await hand_in(session, draft, actor=SYSTEM)
 
 
 def _is_open(rules: TextingRules, reply: AutoReply, inbound: Message, home: ZoneInfo) -> bool:
@@ -60,6 +55,8 @@ def _is_open(rules: TextingRules, reply: AutoReply, inbound: Message, home: Zone
 
 async def _unwelcome(session: TenantSession, inbound: Message, home: ZoneInfo) -> bool:
     outside = inbound.from_number or ""
+    if await phone_numbers.held(session, inbound.to_number) is None:
+        return True
     if await phone_numbers.held(session, outside) is not None:
         return True
     if await consent.is_opted_out(session, inbound.phone_number_id, [outside]):
