@@ -9,6 +9,7 @@ import typer
 from ringfence.cli.running import ready_database
 from ringfence.features.companies.queries import list_companies
 from ringfence.features.twilio_settings import actions as twilio_settings
+from ringfence.features.users.actions import invitations
 from ringfence.runtime.build import keyring, open_tenancy
 from ringfence.runtime.database import Logins
 from ringfence.settings import Settings, load_settings
@@ -27,11 +28,11 @@ def _group() -> None:
 
 @commands.command("rotate")
 def rotate() -> None:
-    """Seal every company's Twilio token with the first key of RINGFENCE_SECRET_KEYS; then the old keys can go."""
+    """Seal tokens and waiting invitations with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
     settings = load_settings()
     with ready_database(settings) as logins:
         companies, sealed = asyncio.run(_rotate(settings, logins))
-    typer.echo(f"Companies: {companies}. Tokens sealed again: {sealed}.")
+    typer.echo(f"Companies: {companies}. Sealed again: {sealed}.")
 
 
 async def _rotate(settings: Settings, logins: Logins) -> tuple[int, int]:
@@ -44,7 +45,7 @@ async def _rotate(settings: Settings, logins: Logins) -> tuple[int, int]:
             page, after = await _page(tenancy, after)
             for company_id in page:
                 async with tenancy.tenant(company_id) as session:
-                    sealed += await twilio_settings.reseal(session, keys)
+                    sealed += await twilio_settings.reseal(session, keys) + await invitations.reseal(session, keys)
             companies += len(page)
             if after is None:
                 return companies, sealed

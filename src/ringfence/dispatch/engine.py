@@ -194,17 +194,25 @@ class Dispatcher:
             raise
         finally:
             self._give_back(company_id, 1)
-        limit = self._limit(company_id)
-        if isinstance(outcome, NotProcessed | Unknown):
-            limit.shrink(monotonic_seconds())
+        if outcome is None:
+            # Not even tried: that says nothing about what the account bears.
+            outcome = NotProcessed("not_sent")
         else:
-            limit.grow()
+            self._adapt(self._limit(company_id), outcome)
         metrics.SENDS.labels(note_outcome(self._recorder.results_of(company_id), claimed, outcome)).inc()
         self._recorder.noted()
 
-    async def _send(self, claimed: Claimed) -> Outcome:
+    def _adapt(self, limit: AccountLimit, outcome: Outcome) -> None:
+        """Fewer POSTs at once for an account that says it has too many or leaves us waiting; more if all is well."""
+        if isinstance(outcome, NotProcessed) or (isinstance(outcome, Unknown) and outcome.reason == "timeout"):
+            limit.shrink(monotonic_seconds())
+        elif not isinstance(outcome, Unknown):
+            limit.grow()
+
+    async def _send(self, claimed: Claimed) -> Outcome | None:
+        """One POST; None if it may not begin any more."""
         if monotonic_seconds() - claimed.claimed_at > STALE_CLAIM_SECONDS or not self._lease.held:
-            return NotProcessed("not_sent")
+            return None
         text, credentials = claimed.text, claimed.credentials
         return await self._client.send(
             SendRequest(

@@ -9,7 +9,10 @@ import pytest
 
 from ringfence.features.twilio_settings.model import TwilioSettings
 from ringfence.features.twilio_settings.values import token_context
+from ringfence.features.users.model import Invitation
+from ringfence.features.users.values import seal_context
 from ringfence.kit.clock import utc_now
+from ringfence.kit.ids import new_id
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.provision import provision
 from ringfence.tenancy.sessions import Tenancy
@@ -115,17 +118,23 @@ async def test_rotate_seals_again_so_that_the_old_key_can_go(
     for number, company in enumerate(companies[:2]):
         async with tenancy.tenant(company) as session:
             session.add(_settings(old.seal(f"token-{number}", context=token_context(company)), number))
+    invitation = _invitation(old)
+    async with tenancy.tenant(companies[2]) as session:
+        session.add(invitation)
     settings = settings_of(database, RINGFENCE_SECRET_KEYS=f"{KEY},{OLD_KEY}")
 
     first = await run("secrets rotate", settings, tmp_path)
     second = await run("secrets rotate", settings, tmp_path)
     with psycopg.connect(database.admin_url) as admin:
         sealed = dict(admin.execute("SELECT company_id, sealed_auth_token FROM twilio_settings").fetchall())
+        link = admin.execute("SELECT sealed_link FROM invitations").fetchone()
 
-    assert first == (0, "Companies: 3. Tokens sealed again: 2.\n")
-    assert second == (0, "Companies: 3. Tokens sealed again: 0.\n")
+    assert first == (0, "Companies: 3. Sealed again: 3.\n")
+    assert second == (0, "Companies: 3. Sealed again: 0.\n")
     opened = [new.open(sealed[company], context=token_context(company)) for company in companies[:2]]
     assert opened == ["token-0", "token-1"]
+    assert link is not None
+    assert new.open(link[0], context=seal_context(invitation.id)) == "a link"
 
 
 async def test_rotate_without_the_old_key_is_one_line_and_loses_nothing(
@@ -163,4 +172,18 @@ def _settings(sealed: str, number: int) -> TwilioSettings:
         webhook_path=secrets.token_urlsafe(16),
         created_at=now,
         updated_at=now,
+    )
+
+
+def _invitation(keyring: Keyring) -> Invitation:
+    invitation_id, now = new_id(), utc_now()
+    return Invitation(
+        id=invitation_id,
+        email="new@example.com",
+        email_norm="new@example.com",
+        role="agent",
+        invited_by=None,
+        created_at=now,
+        expires_at=now,
+        sealed_link=keyring.seal("a link", context=seal_context(invitation_id)),
     )
