@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from ringfence.features.messages.actions.callbacks import take_in_status
 from ringfence.features.messages.actions.dispatching import CODE_PURPOSE
 from ringfence.features.messages.actions.merging import News
-from ringfence.features.messages.actions.receiving import AlreadyStoredError, Inbound, receive
+from ringfence.features.messages.actions.receiving import AfterReceiving, AlreadyStoredError, Inbound, receive
 from ringfence.features.messages.queries.inbound import is_held_elsewhere, surroundings
 from ringfence.features.messages.values import MOST_MEDIA
 from ringfence.features.phone_numbers.actions import discover
@@ -86,7 +86,8 @@ async def _store(request: Request, company_id: UUID, webhook_path: str, form: Fo
             return
         if found.phone_number_id is None:
             raise _UnheldNumberError
-        await receive(session, text, phone_number_id=found.phone_number_id, surroundings=found)
+        then = service(request, AfterReceiving)
+        await receive(session, text, phone_number_id=found.phone_number_id, surroundings=found, then=then)
 
 
 async def _store_discovering(request: Request, company_id: UUID, text: Inbound) -> None:
@@ -106,7 +107,8 @@ async def _store_discovering(request: Request, company_id: UUID, text: Inbound) 
             session, from_number=text.from_number, to_number=text.to_number, twilio_sid=text.twilio_sid
         )
         if not found.is_known:
-            await receive(session, text, phone_number_id=number.id, surroundings=found)
+            then = service(request, AfterReceiving)
+            await receive(session, text, phone_number_id=number.id, surroundings=found, then=then)
 
 
 async def _take_in(request: Request, session: TenantSession, form: Form) -> None:
