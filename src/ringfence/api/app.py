@@ -112,6 +112,8 @@ def create_app(*given: object) -> FastAPI:
         summary="A Twilio workspace for many companies on one server.",
         docs_url=None,
         redoc_url=None,
+        # A redirect would be built from the Host header, and behind a proxy lead a caller's key from https to http.
+        redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.https = policy.cookie_secure
