@@ -62,6 +62,8 @@ async def test_the_platform_role_sees_when_something_is_due_and_never_what(
     await scheduled(texting, texting.a)
     with psycopg.connect(database.platform_url, autocommit=True) as platform:
         assert platform.execute("SELECT company_id FROM schedule_due").fetchall() == [(texting.a.company_id,)]
+        # Even with a company's context it has no right to the tables with content.
+        platform.execute(sql.SQL("SET ringfence.company_id = {}").format(sql.Literal(str(texting.a.company_id))))
         for table in ("scheduled_sms", "budget_use"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 platform.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -71,6 +71,20 @@ def rows(stage: Stage) -> list[dict[str, Any]]:
     )
 
 
+async def until(stage: Stage, enough: Callable[[list[dict[str, Any]]], bool]) -> None:
+    """Wait until the rows are so. In a thread and not too often: server and Twilio live in this process."""
+
+    async def look() -> bool:
+        await asyncio.sleep(0.2)
+        return enough(await asyncio.to_thread(rows, stage))
+
+    await eventually(look, within=150)
+
+
+def share_done(found: list[dict[str, Any]]) -> float:
+    return sum(row["plan"] != "pending" for row in found) / len(found)
+
+
 async def test_two_workers_send_every_scheduled_text_once(stage: Stage, tmp_path: Path) -> None:
     await plan(stage, stage.a, COUNT - 40)
     await plan(stage, stage.b, 40)
@@ -79,11 +93,7 @@ async def test_two_workers_send_every_scheduled_text_once(stage: Stage, tmp_path
             worker = await stack.enter_async_context(running("work", settings(stage), tmp_path))
             await worker.says("worker.started")
         await all_due(stage)
-
-        async def delivered() -> bool:
-            return all(row["status"] == "delivered" for row in rows(stage))
-
-        await eventually(delivered, within=120)
+        await until(stage, lambda found: all(row["status"] == "delivered" for row in found))
 
     found = rows(stage)
     assert len({row["message_id"] for row in found}) == COUNT
@@ -106,20 +116,12 @@ async def test_killed_workers_lose_nothing_and_double_nothing(stage: Stage, tmp_
         workers = [await start(), await start()]
         await all_due(stage)
         for share in (0.2, 0.5):
-
-            async def far_enough(share: float = share) -> bool:
-                return sum(row["plan"] != "pending" for row in rows(stage)) >= share * COUNT
-
-            await eventually(far_enough, within=120)
+            await until(stage, lambda found, share=share: share_done(found) >= share)
             workers[kills].signal(signal.SIGKILL)
             await workers[kills].ended()
             workers[kills] = await start()
             kills += 1
-
-        async def over() -> bool:
-            return all(row["status"] in {"delivered", "unconfirmed"} for row in rows(stage))
-
-        await eventually(over, within=180)
+        await until(stage, lambda found: all(row["status"] in {"delivered", "unconfirmed"} for row in found))
 
     found = rows(stage)
     assert {row["plan"] for row in found} == {"sent"}
