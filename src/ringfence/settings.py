@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(
         default=60.0, gt=0, description="How often texts that stay unfinished are asked about at Twilio."
     )
+    schedule_seconds: float = Field(
+        default=5.0, gt=0, description="How often it is looked whether scheduled texts are due."
+    )
 
     @field_validator("secret_keys", mode="before")
     @classmethod
@@ -121,6 +124,11 @@ class Settings(BaseSettings):
     def media_folder(self) -> Path:
         """Where stored media live."""
         return self.media_dir or self.data_dir / "media"
+
+    @property
+    def uploads_folder(self) -> Path:
+        """Where uploaded files wait to be read; API and workers share it."""
+        return self.data_dir / "uploads"
 
     @property
     def cookie_secure(self) -> bool:

@@ -15,6 +15,8 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("GET", "/invite"): "page that an invitation's link opens; the token is in the fragment",
     ("GET", "/invite/invite.css"): "style of that page",
     ("GET", "/invite/invite.js"): "script of that page",
+    ("GET", "/reset"): "page that a password reset's link opens; the token is in the fragment",
+    ("GET", "/reset/reset.js"): "script of that page",
     ("GET", "/openapi.json"): "describes the API; the same for everybody",
     ("GET", "/healthz"): "whether the process lives; no data",
     ("GET", "/readyz"): "whether the server can work; no company's data",
@@ -28,6 +30,8 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("POST", "/webhooks/twilio/{webhook_path}/recording"): "signed with the connection's own token",
     ("POST", "/webhooks/twilio/{webhook_path}/call-status"): "signed with the connection's own token",
     ("POST", "/api/auth/login"): "where a caller comes from",
+    ("POST", "/api/auth/password-reset"): "the caller forgot the credential; the answer tells nothing",
+    ("POST", "/api/auth/password-reset/confirm"): "the single-use token of the mailed link is the credential",
     ("POST", "/api/auth/invitations/accept"): "the single-use token of the invitation is the credential",
 }
 

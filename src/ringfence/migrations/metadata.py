@@ -12,6 +12,7 @@ from ringfence.features.contacts import model as contacts
 from ringfence.features.conversations import model as conversations
 from ringfence.features.messages import model as messages
 from ringfence.features.phone_numbers import model as phone_numbers
+from ringfence.features.scheduling import model as scheduling
 from ringfence.features.templates import model as templates
 from ringfence.features.twilio_settings import model as twilio_settings
 from ringfence.features.users import model as users
@@ -28,6 +29,7 @@ MODELS = (
     conversations,
     messages,
     calls,
+    scheduling,
     dispatch,
 )
 

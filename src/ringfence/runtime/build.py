@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ringfence.db.engine import create_engine
 from ringfence.errors import ConfigurationError
+from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.users.values import AccountPolicy, PasswordHasher
 from ringfence.kit.keyring import Keyring
@@ -28,11 +29,12 @@ class Runtime:
     policy: AccountPolicy
     hasher: PasswordHasher
     media: MediaStore
+    uploads: UploadStore
 
     @property
     def services(self) -> tuple[object, ...]:
         """What routes ask for by type."""
-        return (self.tenancy, self.keyring, self.gateway, self.policy, self.hasher, self.media)
+        return (self.tenancy, self.keyring, self.gateway, self.policy, self.hasher, self.media, self.uploads)
 
     async def close(self) -> None:
         """Close the database pools."""
@@ -63,6 +65,7 @@ def build(settings: Settings, logins: Logins, *, hasher: PasswordHasher | None =
         ),
         hasher=hasher or PasswordHasher(),
         media=MediaStore(settings.media_folder),
+        uploads=UploadStore(settings.uploads_folder),
     )
 
 

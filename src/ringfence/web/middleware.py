@@ -1,6 +1,7 @@
 """Pure ASGI middleware: request ids, size limits, and refusal of paths and queries that no column can store."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 import structlog
@@ -41,9 +42,10 @@ class RequestContext:
 class Limits:
     """Refuses bodies over the limit (413) and targets with NUL or invalid UTF-8 (400) before anything reads them."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp, *, uploads: Mapping[str, int] | None = None) -> None:
+        """`uploads` is path → bytes, for the few addresses that take more than MAX_BODY_BYTES."""
         self.app = app
-        self.max_body_bytes = max_body_bytes
+        self.uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
@@ -53,14 +55,12 @@ class Limits:
         if not _is_clean(scope.get("raw_path") or b"") or not _is_clean(scope["query_string"]):
             await problem(400, "bad_target", "The address contains NUL or invalid UTF-8.")(scope, receive, send)
             return
+        limit = self.uploads.get(scope["path"], MAX_BODY_BYTES)
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.max_body_bytes:
-            await self._too_large()(scope, receive, send)
+        if length.isdigit() and int(length) > limit:
+            await problem(413, "too_large", f"The body is over {limit} bytes.")(scope, receive, send)
             return
-        await self.app(scope, _Counter(receive, self.max_body_bytes).receive, send)
-
-    def _too_large(self) -> ASGIApp:
-        return problem(413, "too_large", f"The body is over {self.max_body_bytes} bytes.")
+        await self.app(scope, _Counter(receive, limit).receive, send)
 
 
 class _Counter:

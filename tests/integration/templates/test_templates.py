@@ -155,11 +155,18 @@ async def test_lists_by_age_use_category_and_name(texting: Texting) -> None:
 
 async def test_every_field_takes_its_value(texting: Texting) -> None:
     person = await contact(
-        texting, texting.a, first_name="Zoë", last_name="Li", organisation="Acme", email="zoe@acme.example"
+        texting,
+        texting.a,
+        first_name="Zoë",
+        last_name="Li",
+        organisation="Acme",
+        email="zoe@acme.example",
+        custom_fields={"plan": "gold"},
     )
     numbers = (await texting.get("/api/sms/phone-numbers", texting.a))["items"]
     default = next(item["phone_number"] for item in numbers if item["is_default"])
-    text = "/".join(f"{{{name}|-}}" for name in BUILT_IN)
+    names = [*BUILT_IN, "custom.plan"]
+    text = "/".join(f"{{{name}|-}}" for name in names)
     agent = await texting.world.log_in(texting.world.a.agent)
 
     whole = await agent.post(
@@ -174,6 +181,7 @@ async def test_every_field_takes_its_value(texting: Texting) -> None:
         "contact.organisation": "Acme",
         "contact.email": "zoe@acme.example",
         "contact.phone_number": CUSTOMER,
+        "custom.plan": "gold",
         "sender.name": texting.world.a.agent.name,
         "sender.number": texting.a.numbers[1],
         "company.name": texting.world.a.name,
@@ -181,7 +189,7 @@ async def test_every_field_takes_its_value(texting: Texting) -> None:
     }
     assert whole.status_code == 200, whole.text
     assert {field["name"]: field["text"] for field in whole.json()["fields"]} == expected
-    assert whole.json()["body"] == "/".join(expected[name] for name in BUILT_IN)
+    assert whole.json()["body"] == "/".join(expected[name] for name in names)
     assert {field["source"] for field in whole.json()["fields"]} == {"value"}
     sources = {field["name"]: field["source"] for field in nobody.json()["fields"]}
     assert {name for name, source in sources.items() if source == "value"} == {"company.name", "company.phone"}

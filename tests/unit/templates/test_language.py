@@ -23,7 +23,7 @@ from ringfence.features.templates.values import (
 from ringfence.kit.segments import count_segments
 
 NO_BRACES = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]), max_size=40)
-NAMES = st.sampled_from([*BUILT_IN, "order_number", "x", "Z_9"])
+NAMES = st.sampled_from([*BUILT_IN, "custom.plan", "order_number", "x", "Z_9"])
 FIELDS = st.tuples(NAMES, NO_BRACES).map(lambda pair: f"{{{pair[0]}|{pair[1]}}}")
 BODIES = st.lists(NO_BRACES | FIELDS, max_size=8).map("".join)
 # Anything at all, templates among it.
@@ -33,7 +33,7 @@ VALUES = st.dictionaries(NAMES, st.none() | HOSTILE)
 
 def within_limits(name: str, value: str | None) -> str | None:
     if value is None or BUILT_IN.get(name) != 16:
-        return value and value[: BUILT_IN.get(name, MOST_VARIABLE)]
+        return value and value[: 200 if name == "custom.plan" else BUILT_IN.get(name, MOST_VARIABLE)]
     return "+" + "".join(char for char in value if char in "0123456789")[:15]
 
 
@@ -144,6 +144,8 @@ def test_missing_values_without_fallback_are_named_once_each_in_order() -> None:
         ("Hi {contact.first_name}", "missing_fallback", 3, "contact.first_name"),
         ("Hi {contact.frist_name|there}", "unknown_field", 3, "contact.frist_name"),
         ("{contact.|x}", "unknown_field", 0, "contact."),
+        ("{custom.|x}", "unknown_field", 0, "custom."),
+        ("{custom.a.b|x}", "unknown_field", 0, "custom.a.b"),
         ("{|x}", "unknown_field", 0, ""),
         ("{}", "unknown_field", 0, ""),
         ("{order number|x}", "unknown_field", 0, "order number"),

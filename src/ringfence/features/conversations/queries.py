@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Nullable, Row, Select, and_, or_, select, 
 
 from ringfence.errors import NotFoundError
 from ringfence.features.contacts.model import Contact
+from ringfence.features.contacts.queries import reached_at
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.phone_numbers.model import PhoneNumber
 from ringfence.tenancy.sessions import TenantSession
@@ -119,7 +120,7 @@ async def ids_with_contact(session: TenantSession, contact_id: UUID) -> list[UUI
 def _threads(session: TenantSession) -> Select[Conversation, str, UUID | None, str, str, str | None]:
     contact_now = and_(
         Contact.company_id == Conversation.company_id,
-        Contact.phone_number == Conversation.outside_number,
+        Contact.id == reached_at(session, Conversation.outside_number, Conversation),
         Contact.deleted_at.is_(None),
     )
     own_number = and_(PhoneNumber.company_id == Conversation.company_id, PhoneNumber.id == Conversation.phone_number_id)

@@ -3,6 +3,7 @@
 The number must be the company's as well. An inbound text is durable before its 200.
 """
 
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from ringfence.features.messages.actions.callbacks import take_in_status
 from ringfence.features.messages.actions.dispatching import CODE_PURPOSE
 from ringfence.features.messages.actions.merging import News
-from ringfence.features.messages.actions.receiving import AlreadyStoredError, Inbound, receive
+from ringfence.features.messages.actions.receiving import AfterReceiving, AlreadyStoredError, Inbound, receive
 from ringfence.features.messages.queries.inbound import is_held_elsewhere, surroundings
 from ringfence.features.messages.values import MOST_MEDIA
 from ringfence.features.phone_numbers.actions import discover
@@ -36,6 +37,9 @@ from ringfence.web.services import service
 log = structlog.get_logger()
 
 router = APIRouter(prefix="/webhooks/twilio", include_in_schema=False)
+
+# A SID has 34 characters, a channel's address a few more. What is far longer fits into no index.
+_LONGEST_NAME: Final = 200
 
 
 class _UnheldNumberError(Exception):
@@ -79,6 +83,7 @@ async def _store(request: Request, company_id: UUID, webhook_path: str, form: Fo
         await check(request, session, webhook_path, "inbound", form)
         if not text.twilio_sid or not text.to_number:
             raise WebhookRefusedError("malformed")
+        _require_short(text.twilio_sid, text.from_number, text.to_number)
         found = await surroundings(
             session, from_number=text.from_number, to_number=text.to_number, twilio_sid=text.twilio_sid
         )
@@ -86,7 +91,8 @@ async def _store(request: Request, company_id: UUID, webhook_path: str, form: Fo
             return
         if found.phone_number_id is None:
             raise _UnheldNumberError
-        await receive(session, text, phone_number_id=found.phone_number_id, surroundings=found)
+        then = service(request, AfterReceiving)
+        await receive(session, text, phone_number_id=found.phone_number_id, surroundings=found, then=then)
 
 
 async def _store_discovering(request: Request, company_id: UUID, text: Inbound) -> None:
@@ -106,13 +112,15 @@ async def _store_discovering(request: Request, company_id: UUID, text: Inbound) 
             session, from_number=text.from_number, to_number=text.to_number, twilio_sid=text.twilio_sid
         )
         if not found.is_known:
-            await receive(session, text, phone_number_id=number.id, surroundings=found)
+            then = service(request, AfterReceiving)
+            await receive(session, text, phone_number_id=number.id, surroundings=found, then=then)
 
 
 async def _take_in(request: Request, session: TenantSession, form: Form) -> None:
     sid, word = form.get("MessageSid", "SmsSid"), form.get("MessageStatus", "SmsStatus")
     if not sid or not word:
         raise WebhookRefusedError("malformed")
+    _require_short(sid, word)
     message_id, attempt = _named_text(request, session.company_id)
     taken = await take_in_status(
         session,
@@ -143,6 +151,11 @@ def _named_text(request: Request, company_id: UUID) -> tuple[UUID | None, int | 
     if not service(request, Keyring).verify(code or "", *parts):
         raise WebhookRefusedError("code")
     return UUID(message_id), int(attempt or "")
+
+
+def _require_short(*names: str) -> None:
+    if any(len(name) > _LONGEST_NAME for name in names):
+        raise WebhookRefusedError("malformed")
 
 
 def _inbound(form: Form) -> Inbound:

@@ -11,7 +11,7 @@ from ringfence.features.companies import queries as companies
 from ringfence.features.contacts.model import Contact
 from ringfence.features.phone_numbers.model import PhoneNumber
 from ringfence.features.templates.model import Template
-from ringfence.features.templates.values import Part, fields_of
+from ringfence.features.templates.values import CUSTOM, Part, fields_of
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.web.paging import Position, Rank
 
@@ -108,6 +108,7 @@ def _of_contact(contact: Contact | None) -> dict[str, str | None]:
         "contact.full_name": f"{contact.first_name} {contact.last_name}",
         "contact.organisation": contact.organisation,
         "contact.email": contact.email,
+        **{f"{CUSTOM}{name}": value for name, value in contact.custom_fields.items()},
     }
 
 

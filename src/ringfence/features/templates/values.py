@@ -36,10 +36,13 @@ BUILT_IN: Final[Mapping[str, int]] = {
     "company.name": 200,
     "company.phone": _E164_LENGTH,
 }
+CUSTOM: Final = "custom."
+_MOST_CUSTOM: Final = 200
 _ALWAYS_GSM: Final = frozenset({"contact.phone_number", "sender.number", "company.phone"})
 VARIABLE_NAME: Final = r"[A-Za-z][A-Za-z0-9_]{0,39}"
 
 _VARIABLE = re.compile(VARIABLE_NAME)
+_CUSTOM = re.compile(rf"custom\.{VARIABLE_NAME}")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _BRACE = re.compile(r"[{}]")
 # The parts of a split text, in septets and UTF-16 units, one less than they hold: a pair is never cut in two.
@@ -67,7 +70,7 @@ class UnresolvedFieldsError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A place to fill: `contact.first_name`, or the name of a custom variable."""
+    """A place to fill: `contact.first_name`, `custom.plan` (of the contact), or the name of a variable."""
 
     name: str
     fallback: str
@@ -168,7 +171,8 @@ def _most_units(field: Field) -> int:
     """UTF-16 units of the longest value: a character outside the basic plane takes two."""
     if field.name in _ALWAYS_GSM:
         return max(_E164_LENGTH, _utf16(field.fallback))
-    return max(2 * BUILT_IN.get(field.name, MOST_VARIABLE), _utf16(field.fallback))
+    longest = _MOST_CUSTOM if field.name.startswith(CUSTOM) else BUILT_IN.get(field.name, MOST_VARIABLE)
+    return max(2 * longest, _utf16(field.fallback))
 
 
 def _utf16(text: str) -> int:
@@ -178,10 +182,10 @@ def _utf16(text: str) -> int:
 def _field(inner: str, *, position: int) -> Field:
     name, bar, fallback = inner.partition("|")
     name = name.strip()
-    if name not in BUILT_IN and not _VARIABLE.fullmatch(name):
+    if name not in BUILT_IN and not _CUSTOM.fullmatch(name) and not _VARIABLE.fullmatch(name):
         raise BadTemplateError(
             "unknown_field",
-            f"There is no field {{{name[:60]}}}: use {', '.join(BUILT_IN)} or a name of your own without a dot.",
+            f"There is no field {{{name[:60]}}}: use {', '.join(BUILT_IN)}, custom.<name> or a name without a dot.",
             position=position,
         )
     if not bar:

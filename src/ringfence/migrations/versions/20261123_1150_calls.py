@@ -5,8 +5,8 @@ from alembic import op
 
 from ringfence.tenancy import policies
 
-revision = "20261123_1140"
-down_revision = "20261123_1130"
+revision = "20261123_1150"
+down_revision = "20261123_1140"
 branch_labels = None
 depends_on = None
 
