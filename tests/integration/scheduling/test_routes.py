@@ -49,13 +49,13 @@ async def test_local_time_is_the_recipients_clock(texting: Texting, to: str, wal
 
 
 async def test_local_time_is_that_of_the_contact_whose_zone_is_known(texting: Texting) -> None:
-    known, other = (
+    known, other = [
         (await texting.call("POST", "/api/contacts", texting.a, json=contact)).json()
         for contact in (
             {"phone_number": CUSTOMER, "time_zone": "Europe/London"},
             {"first_name": "No number", "time_zone": "Asia/Tokyo"},
         )
-    )
+    ]
     with time_machine.travel(NOON):
         by_number = await scheduled(texting, texting.a, local_time="2026-07-01T09:00")
         by_contact = await scheduled(texting, texting.a, local_time="2026-07-01T09:00", contact_id=other["id"])
