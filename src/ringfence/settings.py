@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(
         default=60.0, gt=0, description="How often texts that stay unfinished are asked about at Twilio."
     )
+    schedule_seconds: float = Field(
+        default=5.0, gt=0, description="How often it is looked whether scheduled texts are due."
+    )
 
     @field_validator("secret_keys", mode="before")
     @classmethod

@@ -283,6 +283,8 @@ async def test_media_of_another_company_are_not_found_even_with_the_file_there(
     assert SECRET not in theirs.text + nobody.text
     assert (mine.status_code, mine.content) == (200, SECRET.encode())
     assert mine.headers["x-content-type-options"] == "nosniff"
+    # The next person at the same browser must not find it there.
+    assert mine.headers["cache-control"] == "private, no-store"
     async with texting.world.tenancy.tenant(texting.b.company_id) as session:
         for model in (Media, Message):
             query = select(func.count()).select_from(model).where(model.company_id == session.company_id)

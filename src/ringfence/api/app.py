@@ -10,6 +10,8 @@ import ringfence
 from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
 from ringfence.features.audit_log import routes as audit_log
+from ringfence.features.calls import routes as calls
+from ringfence.features.calls import webhooks as call_webhooks
 from ringfence.features.companies import routes as companies
 from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
@@ -17,7 +19,10 @@ from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
+from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.scheduling import routes as scheduling
+from ringfence.features.scheduling.actions.replies import cancel_answered
 from ringfence.features.templates import routes as templates
 from ringfence.features.twilio_settings import routes as twilio_settings
 from ringfence.features.users import routes as users
@@ -43,6 +48,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     conversations.router,
     messages.router,
     message_webhooks.router,
+    calls.router,
+    call_webhooks.router,
+    scheduling.router,
     audit_log.router,
     health.router,
     site.router,
@@ -50,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
 UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16)}
+AFTER_RECEIVING = AfterReceiving((cancel_answered,))
 
 
 class Application(FastAPI):
@@ -92,7 +101,10 @@ def create_app(*given: object) -> FastAPI:
     Needs at least Tenancy, Keyring and AccountPolicy. `Release` and `Landing` have stand-ins, for tests that are
     not about them. No documentation page is served: the usual ones load their scripts from elsewhere.
     """
-    found = {type(item): item for item in (health.Release(ringfence.__version__, ""), site.Landing(), *given)}
+    found = {
+        type(item): item
+        for item in (health.Release(ringfence.__version__, ""), site.Landing(), AFTER_RECEIVING, *given)
+    }
     tenancy, keyring, policy = _need(found, Tenancy), _need(found, Keyring), _need(found, AccountPolicy)
     app = Application(
         title="Ringfence",
@@ -100,6 +112,8 @@ def create_app(*given: object) -> FastAPI:
         summary="A Twilio workspace for many companies on one server.",
         docs_url=None,
         redoc_url=None,
+        # A redirect would be built from the Host header, and behind a proxy lead a caller's key from https to http.
+        redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.https = policy.cookie_secure

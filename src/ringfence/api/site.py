@@ -1,4 +1,4 @@
-"""The few pages for people: what runs here, and where an invitation's link leads. Files of this package only."""
+"""The few pages for people: what runs here, and where mailed links lead. Files of this package only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,6 +73,18 @@ async def invite_style() -> Response:
 async def invite_script() -> Response:
     """Script of that page."""
     return _answer("invite.js", _content("invite.js"))
+
+
+@router.get("/reset")
+async def reset() -> Response:
+    """The page that the link of a password reset opens."""
+    return _answer("reset.html", _content("reset.html"))
+
+
+@router.get("/reset/reset.js")
+async def reset_script() -> Response:
+    """Script of that page; its style is the invitation's."""
+    return _answer("reset.js", _content("reset.js"))
 
 
 @cache

@@ -9,7 +9,7 @@ import typer
 from ringfence.cli.running import ready_database
 from ringfence.features.companies.queries import list_companies
 from ringfence.features.twilio_settings import actions as twilio_settings
-from ringfence.features.users.actions import invitations
+from ringfence.features.users.actions import links
 from ringfence.runtime.build import keyring, open_tenancy
 from ringfence.runtime.database import Logins
 from ringfence.settings import Settings, load_settings
@@ -28,7 +28,7 @@ def _group() -> None:
 
 @commands.command("rotate")
 def rotate() -> None:
-    """Seal tokens and waiting invitations with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
+    """Seal tokens and unmailed links with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
     settings = load_settings()
     with ready_database(settings) as logins:
         companies, sealed = asyncio.run(_rotate(settings, logins))
@@ -45,7 +45,7 @@ async def _rotate(settings: Settings, logins: Logins) -> tuple[int, int]:
             page, after = await _page(tenancy, after)
             for company_id in page:
                 async with tenancy.tenant(company_id) as session:
-                    sealed += await twilio_settings.reseal(session, keys) + await invitations.reseal(session, keys)
+                    sealed += await twilio_settings.reseal(session, keys) + await links.reseal(session, keys)
             companies += len(page)
             if after is None:
                 return companies, sealed

@@ -3,10 +3,12 @@
 All of it happens in the caller's transaction: a text and its outbox row are committed together or not at all.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from ringfence.dispatch.statements import LOCK_LANES, WAKE_LANES
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.tenancy.statements import register
@@ -34,6 +36,18 @@ CANCEL = register(
     """
     DELETE FROM outbox WHERE company_id = :company_id AND message_id = :message_id AND state = 'ready'
     RETURNING message_id
+    """,
+)
+BRING_FORWARD = register(
+    "dispatch.bring_forward",
+    """
+    UPDATE outbox SET due_at = :now
+    WHERE company_id = :company_id AND message_id = ANY(ARRAY(
+        SELECT message_id FROM outbox
+        WHERE company_id = :company_id AND message_id = ANY(CAST(:message_ids AS uuid[]))
+          AND state || '' = 'ready' AND due_at > :now
+        ORDER BY message_id FOR UPDATE))
+    RETURNING sender_id
     """,
 )
 SETTLE = register(
@@ -80,6 +94,17 @@ async def cancel(session: TenantSession, message_id: UUID) -> bool:
     """Take a text out before it is sent. False when it is under way, settled or unknown here."""
     taken = await session.execute(CANCEL, {"company_id": session.company_id, "message_id": message_id})
     return taken.first() is not None
+
+
+async def bring_forward(session: TenantSession, message_ids: Sequence[UUID]) -> None:
+    """Let texts that wait for a later instant be looked at now: the gate is asked again. Call it last."""
+    now = utc_now()
+    company = {"company_id": session.company_id}
+    rows = await session.execute(BRING_FORWARD, company | {"message_ids": list(message_ids), "now": now})
+    senders = sorted({row.sender_id for row in rows})
+    if senders:
+        await session.execute(LOCK_LANES, company | {"senders": senders})
+        await session.execute(WAKE_LANES, company | {"senders": senders, "due": [now] * len(senders)})
 
 
 async def settle(session: TenantSession, message_ids: list[UUID]) -> None:

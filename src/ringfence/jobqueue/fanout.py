@@ -7,7 +7,7 @@ from uuid import UUID
 
 from procrastinate import exceptions
 from procrastinate.jobs import Job as StoredJob
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from ringfence.jobqueue.jobs import Job, to_fields
 from ringfence.jobqueue.manager import Jobs
@@ -38,10 +38,11 @@ _ENQUEUE_EACH = text(
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """One job for each active company, every so many seconds."""
+    """One job for each company that `among` finds, every so many seconds."""
 
     seconds: float
     make_job: Callable[[], Job]
+    among: TextClause = _ACTIVE_COMPANIES
 
     @property
     def task(self) -> str:
@@ -49,11 +50,15 @@ class Every:
         return PREFIX + self.make_job().kind
 
 
-def every(seconds: float, make_job: Callable[[], Job]) -> Every:
-    """Say that each active company gets a job every so many seconds; a job that still waits is not doubled."""
+def every(seconds: float, make_job: Callable[[], Job], *, among: TextClause = _ACTIVE_COMPANIES) -> Every:
+    """Say that each active company gets a job every so many seconds; a job that still waits is not doubled.
+
+    `among` narrows it down: a statement of the platform role that answers companies' ids, ascending, after `:after`
+    (null: from the first), `:limit` of them.
+    """
     if seconds <= 0:
         raise ValueError("a job comes round after a time above 0 s")
-    return Every(seconds, make_job)
+    return Every(seconds, make_job, among)
 
 
 async def announce(jobs: Jobs, item: Every) -> float:
@@ -70,13 +75,13 @@ async def announce(jobs: Jobs, item: Every) -> float:
 
 
 async def fan_out(tenancy: Tenancy, item: Every) -> int:
-    """Enqueue one job for each active company, a page of companies a transaction; returns how many companies."""
+    """Enqueue one job for each company, a page of companies a transaction; returns how many companies."""
     job = item.make_job()
     after: UUID | None = None
     total = 0
     while True:
         async with tenancy.platform() as session:
-            found = await session.scalars(_ACTIVE_COMPANIES, {"after": after, "limit": _PAGE})
+            found = await session.scalars(item.among, {"after": after, "limit": _PAGE})
             page: list[UUID] = list(found)
             await session.execute(
                 _ENQUEUE_EACH,

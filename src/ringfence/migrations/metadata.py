@@ -5,12 +5,14 @@ from sqlalchemy import MetaData
 from ringfence.db.base import Base
 from ringfence.dispatch import model as dispatch
 from ringfence.features.audit_log import model as audit_log
+from ringfence.features.calls import model as calls
 from ringfence.features.companies import model as companies
 from ringfence.features.consent import model as consent
 from ringfence.features.contacts import model as contacts
 from ringfence.features.conversations import model as conversations
 from ringfence.features.messages import model as messages
 from ringfence.features.phone_numbers import model as phone_numbers
+from ringfence.features.scheduling import model as scheduling
 from ringfence.features.templates import model as templates
 from ringfence.features.twilio_settings import model as twilio_settings
 from ringfence.features.users import model as users
@@ -26,6 +28,8 @@ MODELS = (
     templates,
     conversations,
     messages,
+    calls,
+    scheduling,
     dispatch,
 )
 

@@ -5,14 +5,32 @@ from datetime import timedelta
 
 from ringfence.features.audit_log.jobs import seal_audit_log
 from ringfence.features.audit_log.values import SealAuditLog
+from ringfence.features.calls.jobs import (
+    FetchRecordingHandler,
+    HangUpHandler,
+    PlaceCallHandler,
+    RemoveRecordingsHandler,
+    SweepCallsHandler,
+)
+from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, PlaceCall, RemoveRecordings, SweepCalls
+from ringfence.features.companies.values import ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
-from ringfence.features.messages.jobs import FetchMediaHandler, RemoveMediaHandler, SweepHandler
-from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.messages.jobs import (
+    AnswerByItselfHandler,
+    FetchMediaHandler,
+    RemoveMediaHandler,
+    ReviewHeldHandler,
+    SweepHandler,
+)
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
 from ringfence.features.phone_numbers.values import SyncPhoneNumbers
-from ringfence.features.users.jobs import InvitationMailer
-from ringfence.features.users.values import MailInvitation
+from ringfence.features.scheduling.jobs import SendDueHandler
+from ringfence.features.scheduling.queries import COMPANIES_DUE
+from ringfence.features.scheduling.values import SendDue
+from ringfence.features.users.jobs import InvitationMailer, PasswordResetMailer
+from ringfence.features.users.values import MailInvitation, MailPasswordReset
 from ringfence.jobqueue.fanout import Every, every
 from ringfence.jobqueue.jobs import Handlers
 from ringfence.runtime.build import Runtime
@@ -31,21 +49,36 @@ def handlers(runtime: Runtime) -> Handlers:
     return {
         SealAuditLog: seal_audit_log,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
+        MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
         ImportContacts: ImportHandler(runtime.uploads),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
+        ReviewHeld: ReviewHeldHandler(),
+        AnswerByItself: AnswerByItselfHandler(),
+        SendDue: SendDueHandler(),
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
             first_look=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
         ),
+        PlaceCall: PlaceCallHandler(runtime.gateway, runtime.keyring),
+        HangUpCall: HangUpHandler(runtime.gateway, runtime.keyring),
+        FetchRecording: FetchRecordingHandler(runtime.gateway, runtime.keyring, runtime.media),
+        RemoveRecordings: RemoveRecordingsHandler(runtime.media),
+        SweepCalls: SweepCallsHandler(
+            runtime.gateway,
+            runtime.keyring,
+            silence=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
+        ),
     }
 
 
 def periodic(runtime: Runtime) -> Sequence[Every]:
-    """What every active company gets from time to time."""
+    """What companies get from time to time: all active ones, or those that have something due."""
     return (
         every(runtime.settings.sweep_seconds, SweepMessages),
+        every(runtime.settings.sweep_seconds, SweepCalls),
+        every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
     )

@@ -9,13 +9,13 @@ import pytest
 
 from ringfence.features.twilio_settings.model import TwilioSettings
 from ringfence.features.twilio_settings.values import token_context
-from ringfence.features.users.model import Invitation
-from ringfence.features.users.values import seal_context
+from ringfence.features.users.model import Invitation, PasswordReset, User
+from ringfence.features.users.values import reset_seal_context, seal_context
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.provision import provision
-from ringfence.tenancy.sessions import Tenancy
+from ringfence.tenancy.sessions import Tenancy, TenantSession
 from tests.factories.cluster import PASSWORDS, TEMPLATE, Cluster, Database
 from tests.factories.processes import KEY, run, settings_of
 from tests.integration.jobs.jobs_world import make_company
@@ -121,6 +121,7 @@ async def test_rotate_seals_again_so_that_the_old_key_can_go(
     invitation = _invitation(old)
     async with tenancy.tenant(companies[2]) as session:
         session.add(invitation)
+        reset = await _reset(session, old)
     settings = settings_of(database, RINGFENCE_SECRET_KEYS=f"{KEY},{OLD_KEY}")
 
     first = await run("secrets rotate", settings, tmp_path)
@@ -128,13 +129,16 @@ async def test_rotate_seals_again_so_that_the_old_key_can_go(
     with psycopg.connect(database.admin_url) as admin:
         sealed = dict(admin.execute("SELECT company_id, sealed_auth_token FROM twilio_settings").fetchall())
         link = admin.execute("SELECT sealed_link FROM invitations").fetchone()
+        reset_link = admin.execute("SELECT sealed_link FROM password_resets").fetchone()
 
-    assert first == (0, "Companies: 3. Sealed again: 3.\n")
+    assert first == (0, "Companies: 3. Sealed again: 4.\n")
     assert second == (0, "Companies: 3. Sealed again: 0.\n")
     opened = [new.open(sealed[company], context=token_context(company)) for company in companies[:2]]
     assert opened == ["token-0", "token-1"]
     assert link is not None
     assert new.open(link[0], context=seal_context(invitation.id)) == "a link"
+    assert reset_link is not None
+    assert new.open(reset_link[0], context=reset_seal_context(reset.id)) == "another link"
 
 
 async def test_rotate_without_the_old_key_is_one_line_and_loses_nothing(
@@ -187,3 +191,27 @@ def _invitation(keyring: Keyring) -> Invitation:
         expires_at=now,
         sealed_link=keyring.seal("a link", context=seal_context(invitation_id)),
     )
+
+
+async def _reset(session: TenantSession, keyring: Keyring) -> PasswordReset:
+    """A person with a link to a new password that is not mailed yet."""
+    now = utc_now()
+    user = User(
+        id=new_id(),
+        email="a@example.com",
+        email_norm="a@example.com",
+        name="A",
+        role="agent",
+        password_hash="x",
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(user)
+    await session.flush()
+    reset_id = new_id()
+    sealed = keyring.seal("another link", context=reset_seal_context(reset_id))
+    reset = PasswordReset(
+        id=reset_id, user_id=user.id, requested_by=None, created_at=now, expires_at=now, sealed_link=sealed
+    )
+    session.add(reset)
+    return reset

@@ -185,6 +185,7 @@ def test_every_statement_of_the_engine_is_explained_or_needs_no_plan() -> None:
         "dispatch.lock_lanes",
         "dispatch.wake_lanes",
         "dispatch.pause_lane",
+        "dispatch.bring_forward",
     }
     explained = {f"dispatch.{name}" for name in EXPLAINED}
     assert {name for name in registered() if name.startswith("dispatch.")} == by_key_or_insert | explained

@@ -1,6 +1,7 @@
 """News of sent texts: responses, callbacks and look-ups in any order lead to the same record, and only forward."""
 
 import asyncio
+import secrets
 from itertools import permutations
 from typing import Any
 from urllib.parse import urlencode
@@ -163,6 +164,8 @@ async def test_forged_callbacks_are_refused_alike_and_change_nothing(texting: Te
         {"path": texting.b.webhook_path},
         {"fields": {"AccountSid": texting.b.account_sid}},
         {"fields": {"MessageStatus": "", "SmsStatus": ""}},
+        {"fields": {"MessageSid": secrets.token_hex(5000)}},
+        {"fields": {"MessageStatus": secrets.token_hex(5000)}},
         {"query": wrong_code},
         {"query": other_attempt},
         {"query": urlencode({"message_id": text["id"]})},

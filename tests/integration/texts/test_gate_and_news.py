@@ -78,7 +78,7 @@ async def test_held_text_is_answered_202_waits_and_goes_out_later(
     await texting.settle(texting.a, text["id"], SID)
     told = await texting.message(texting.a, text["id"])
     assert (told["status"], told["not_before"], told["reason"], told["refusal_code"]) == ("sending", None, None, None)
-    assert [e["kind"] for e in await texting.timeline(texting.a, text["id"])] == ["held", "accepted"]
+    assert [e["kind"] for e in await texting.timeline(texting.a, text["id"])] == ["held", "released", "accepted"]
 
 
 async def test_dispatchers_hold_and_refusal_are_recorded_and_never_move_a_text_back(texting: Texting) -> None:

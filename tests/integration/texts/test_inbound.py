@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +81,8 @@ def _forgeries(a: Line, b: Line) -> dict[str, dict[str, Any]]:
         "no number": {"to": ""},
         "not a number": {"to": "whatsapp:+16025550101"},
         "no sid": {"fields": {"MessageSid": "", "SmsSid": "", "SmsMessageSid": ""}},
+        "endless sid": {"sid": secrets.token_hex(5000)},
+        "endless sender": {"sender": secrets.token_hex(5000)},
     }
 
 

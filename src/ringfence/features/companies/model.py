@@ -1,8 +1,10 @@
 """Tables of the companies room."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ringfence.db.base import Base
@@ -37,4 +39,6 @@ class CompanySettings(CompanyColumn, Base):
 
     default_region: Mapped[str] = mapped_column(server_default="US")
     opt_out_scope: Mapped[str] = mapped_column(server_default="company")
+    # What differs from the defaults of `schemas.TextingRules`.
+    texting: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"), default=dict)
     updated_at: Mapped[datetime]

@@ -7,6 +7,7 @@ from sqlalchemy import select, tuple_
 
 from ringfence.errors import NotFoundError
 from ringfence.features.companies.model import Company, CompanySettings
+from ringfence.features.companies.schemas.texting import TextingRules
 from ringfence.features.companies.values import DEFAULT_REGION
 from ringfence.tenancy.sessions import PlatformSession, TenantSession
 from ringfence.web.paging import Position
@@ -20,15 +21,27 @@ async def own_company(session: TenantSession) -> Company:
     return company
 
 
-async def settings(session: TenantSession) -> CompanySettings | None:
-    """The session's company settings; None only between a company's making and its opening."""
-    return await session.scalar(select(CompanySettings).where(CompanySettings.company_id == session.company_id))
+async def settings(session: TenantSession, *, lock: bool = False) -> CompanySettings | None:
+    """The session's company settings; None only between a company's making and its opening.
+
+    `lock` keeps others from changing them until the transaction ends, and reads them afresh.
+    """
+    query = select(CompanySettings).where(CompanySettings.company_id == session.company_id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return await session.scalar(query)
 
 
 async def default_region(session: TenantSession) -> str:
     """The country (ISO 3166) whose habits apply to numbers without country code in this company."""
     query = select(CompanySettings.default_region).where(CompanySettings.company_id == session.company_id)
     return await session.scalar(query) or DEFAULT_REGION
+
+
+async def texting_rules(session: TenantSession) -> TextingRules:
+    """The rules the company has set for its texts; the defaults where it has set none."""
+    query = select(CompanySettings.texting).where(CompanySettings.company_id == session.company_id)
+    return TextingRules.model_validate(await session.scalar(query) or {})
 
 
 async def list_companies(session: PlatformSession, *, after: Position | None, limit: int) -> Sequence[Company]:

@@ -1,17 +1,22 @@
 """What may stand in a company's settings."""
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import ClassVar, Literal
 from zoneinfo import available_timezones
 
 import phonenumbers
 
 from ringfence.errors import InvalidInputError
+from ringfence.jobqueue.jobs import Job
 
 CompanyStatus = Literal["active", "suspended"]
 OptOutScope = Literal["company", "pair"]
 
 DEFAULT_REGION = "US"
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 # Names of the tz database that mean "whatever this machine has", not a place.
 _NO_PLACES = {"Factory", "localtime"}
@@ -35,3 +40,10 @@ def check_region(code: str) -> str:
     if region not in phonenumbers.SUPPORTED_REGIONS:
         raise InvalidInputError("unknown_region", "default_region must be a country code such as US or MX.")
     return region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewHeld(Job):
+    """The company's rules have changed: ask the gate again about every text that they hold."""
+
+    kind: ClassVar[str] = "companies.review_held"

@@ -150,6 +150,11 @@ async def opt_in_by_staff(session: TenantSession, opt_out_id: UUID, *, actor: Ac
     return standing
 
 
+def note_export(session: TenantSession, *, actor: Actor) -> None:
+    """Write down that somebody took the list of opt-outs away."""
+    record(session, actor=actor, action="opt_outs.exported", target_kind="opt_out", target_id=None)
+
+
 async def _require_own_number(session: TenantSession, phone_number_id: UUID) -> None:
     query = select(PhoneNumber.id).where(
         PhoneNumber.company_id == session.company_id, PhoneNumber.id == phone_number_id

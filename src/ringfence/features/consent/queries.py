@@ -1,15 +1,25 @@
 """Reading opt-outs."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import and_, select, tuple_
 
 from ringfence.errors import NotFoundError
 from ringfence.features.consent.model import OptOut
 from ringfence.features.consent.values import Blocks
+from ringfence.features.phone_numbers.model import PhoneNumber
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.web.paging import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An opt-out as it is exported; `our_number` is None when it holds for the whole company."""
+
+    opt_out: OptOut
+    our_number: str | None
 
 
 async def find_blocks(session: TenantSession, outside_numbers: Collection[str]) -> Blocks:
@@ -64,3 +74,17 @@ async def list_opt_outs(
     if after is not None:
         query = query.where(tuple_(OptOut.created_at, OptOut.id) < (after.at, after.id))
     return (await session.scalars(query.order_by(OptOut.created_at.desc(), OptOut.id.desc()).limit(limit + 1))).all()
+
+
+async def page_for_export(session: TenantSession, *, after: Position | None, limit: int) -> Sequence[Exported]:
+    """The company's opt-outs, active and ended, newest first, with our number written out: up to `limit` a page."""
+    own_number = and_(PhoneNumber.company_id == OptOut.company_id, PhoneNumber.id == OptOut.phone_number_id)
+    query = (
+        select(OptOut, PhoneNumber.phone_number)
+        .join(PhoneNumber, own_number, isouter=True)
+        .where(OptOut.company_id == session.company_id)
+    )
+    if after is not None:
+        query = query.where(tuple_(OptOut.created_at, OptOut.id) < (after.at, after.id))
+    rows = await session.execute(query.order_by(OptOut.created_at.desc(), OptOut.id.desc()).limit(limit))
+    return [Exported(opt_out, our_number) for opt_out, our_number in rows]

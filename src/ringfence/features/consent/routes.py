@@ -1,21 +1,33 @@
 """`/api/sms/opt-outs`: who must not be texted, since when, and why."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from ringfence.features.audit_log.values import actor_of
 from ringfence.features.companies.queries import default_region
 from ringfence.features.consent import actions, queries
-from ringfence.features.consent.schemas import OptOutAnswer, OptOutCreate, OptOutEnd
+from ringfence.features.consent.schemas import (
+    EXPORT_COLUMNS,
+    OptOutAnswer,
+    OptOutCreate,
+    OptOutEnd,
+    exported_row,
+)
 from ringfence.features.contacts.values import read_number
+from ringfence.kit.csv_line import csv_line
 from ringfence.kit.keyring import Keyring
+from ringfence.tenancy.sessions import Tenancy
 from ringfence.web.caller import Manager, Reader, TenantDB
 from ringfence.web.paging import DEFAULT_PAGE, Cursors, Position
 from ringfence.web.problems import PROBLEM_RESPONSES
 from ringfence.web.schemas import Page, PageCursor, PageLimit
 from ringfence.web.services import service
+
+_EXPORT_PAGE = 500
 
 router = APIRouter(prefix="/api/sms/opt-outs", tags=["opt-outs"], responses=PROBLEM_RESPONSES)
 
@@ -41,6 +53,15 @@ async def list_opt_outs(
     return Page(items=[OptOutAnswer.of(row) for row in page], next_cursor=next_cursor)
 
 
+@router.get("/export", response_class=StreamingResponse)
+async def export_opt_outs(request: Request, caller: Manager, session: TenantDB) -> StreamingResponse:
+    """All opt-outs with their evidence as CSV, newest first. The export stands in the audit log."""
+    actions.note_export(session, actor=actor_of(caller))
+    rows = _exported(service(request, Tenancy), caller.company_id)
+    headers = {"Content-Disposition": 'attachment; filename="opt-outs.csv"'}
+    return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
+
+
 @router.post("", status_code=201)
 async def add_opt_out(body: OptOutCreate, caller: Manager, session: TenantDB, response: Response) -> OptOutAnswer:
     """Block a number; 200 instead of 201 when it was blocked already. Texts that still wait are refused."""
@@ -60,3 +81,17 @@ async def end_opt_out(opt_out_id: UUID, body: OptOutEnd, caller: Manager, sessio
     """Opt a contact back in; the evidence is kept. The opt-out stays in the list as ended."""
     ended = await actions.opt_in_by_staff(session, opt_out_id, actor=actor_of(caller), evidence=body.evidence)
     return OptOutAnswer.of(ended)
+
+
+async def _exported(tenancy: Tenancy, company_id: UUID) -> AsyncIterator[str]:
+    """The file, a page of rows at a time, each read in a session of its own."""
+    yield csv_line(EXPORT_COLUMNS)
+    after: Position | None = None
+    while True:
+        async with tenancy.tenant(company_id) as session:
+            page = await queries.page_for_export(session, after=after, limit=_EXPORT_PAGE)
+        for row in page:
+            yield csv_line(exported_row(row.opt_out, row.our_number))
+        if len(page) < _EXPORT_PAGE:
+            return
+        after = Position(page[-1].opt_out.created_at, page[-1].opt_out.id)

@@ -1,11 +1,14 @@
 """Bodies and answers of opt-outs."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
+from ringfence.features.consent.model import OptOut
 from ringfence.web.schemas import Answer, Body
 
 Evidence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
@@ -49,3 +52,31 @@ class OptOutAnswer(Answer):
     ended_by: UUID | None
     ended_source: str | None
     ended_evidence: dict[str, Any] | None
+
+
+EXPORT_COLUMNS = (
+    "outside_number",
+    "scope",
+    "our_number",
+    "source",
+    "since",
+    "evidence",
+    "ended_at",
+    "ended_source",
+    "ended_evidence",
+)
+
+
+def exported_row(opt_out: OptOut, our_number: str | None) -> Sequence[str]:
+    """One line of the export, in the order of EXPORT_COLUMNS; instants are ISO 8601 in UTC, evidence is JSON."""
+    return (
+        opt_out.outside_number,
+        opt_out.scope,
+        our_number or "",
+        opt_out.source,
+        opt_out.created_at.isoformat(),
+        json.dumps(opt_out.evidence),
+        opt_out.ended_at.isoformat() if opt_out.ended_at else "",
+        opt_out.ended_source or "",
+        json.dumps(opt_out.ended_evidence) if opt_out.ended_evidence else "",
+    )

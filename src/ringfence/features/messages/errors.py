@@ -24,3 +24,10 @@ class RetriedError(ConflictError):
 
     def __init__(self, message_id: UUID) -> None:
         super().__init__("retried", "This text was sent again already.", {"message_id": str(message_id)})
+
+
+class NotHeldError(ConflictError):
+    """Only a text that waits for the company's hours or budget can be let go."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__("not_held", f"This text is {status}; only a held one is let go.", {"status": status})

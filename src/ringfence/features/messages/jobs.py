@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from ringfence.features.messages.actions import background, idempotency
+from ringfence.features.companies.values import ReviewHeld
+from ringfence.features.messages.actions import background, budgeting, holding, idempotency
+from ringfence.features.messages.actions.answering import answer_by_itself
 from ringfence.features.messages.actions.callbacks import learn
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.messages.actions.merging import News
 from ringfence.features.messages.queries import open as open_work
 from ringfence.features.messages.queries.open import MEDIA_GIVEN_UP_AFTER, PendingMedia, Unfinished
-from ringfence.features.messages.values import FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.twilio_settings import actions as twilio_settings
 from ringfence.features.twilio_settings.errors import AccountUnusableError, CredentialsRefusedError
 from ringfence.features.twilio_settings.queries import credentials_for
@@ -32,6 +34,7 @@ from ringfence.providers.twilio.gateway import TwilioGateway
 from ringfence.providers.twilio.records import MessageInfo
 
 _ASKED_AT_ONCE = 5
+_HELD_AT_ONCE = 500
 _GONE = "The Twilio account of this text is no longer connected."
 
 
@@ -116,6 +119,7 @@ class SweepHandler:
         """Ask about unfinished texts, bring late attachments back to the queue, forget old idempotency keys."""
         async with context.tenancy.tenant(context.company_id) as session:
             await idempotency.forget_old(session)
+            await budgeting.forget_old(session)
             for message_id in await open_work.with_late_media(session):
                 await enqueue(session, FetchMedia(message_id=message_id), once_key=f"media:{message_id}")
             credentials = await credentials_for(session, self._keyring)
@@ -141,6 +145,30 @@ class SweepHandler:
                 await twilio_settings.mark_refused(session, credentials, CredentialsRefusedError())
             elif any(isinstance(answer, AccountSuspendedError) for answer in answers.values()):
                 await twilio_settings.mark_refused(session, credentials, AccountUnusableError())
+
+
+class AnswerByItselfHandler:
+    """Does `AnswerByItself`. Done twice it answers once."""
+
+    async def __call__(self, context: JobContext, job: AnswerByItself) -> None:
+        """Hand in the automatic reply."""
+        async with context.tenancy.tenant(context.company_id) as session:
+            await answer_by_itself(session, job.message_id)
+
+
+class ReviewHeldHandler:
+    """Does `ReviewHeld`."""
+
+    async def __call__(self, context: JobContext, _job: ReviewHeld) -> None:
+        """Have the gate asked about every held text, a batch a transaction."""
+        after: UUID | None = None
+        while True:
+            async with context.tenancy.tenant(context.company_id) as session:
+                batch = await open_work.held(session, after=after, limit=_HELD_AT_ONCE)
+                await holding.ask_again(session, batch)
+            if len(batch) < _HELD_AT_ONCE:
+                return
+            after = batch[-1]
 
 
 async def _ask_all(account: TwilioAccount, texts: Sequence[Unfinished]) -> dict[UUID, MessageInfo | TwilioRefusedError]:

@@ -1,6 +1,6 @@
 """Tables of the messages room."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +53,8 @@ class Message(TenantTable, Base):
     refusal_code: Mapped[str | None] = mapped_column(default=None)
     reason: Mapped[str | None] = mapped_column(default=None)
     not_before: Mapped[datetime | None] = mapped_column(default=None)
+    # A person decided that the text need not wait for the company's hours and budget.
+    released_at: Mapped[datetime | None] = mapped_column(default=None)
     retry_of: Mapped[UUID | None] = mapped_column(default=None)
     template_id: Mapped[UUID | None] = mapped_column(default=None)
     created_by: Mapped[UUID | None] = mapped_column(default=None)
@@ -95,6 +97,19 @@ class MessageEvent(TenantTable, Base):
     at: Mapped[datetime]
     kind: Mapped[str]
     detail: Mapped[dict[str, Any]]
+
+
+class BudgetUse(CompanyColumn, Base):
+    """What one text took of a day's budget; kept while the company has a budget."""
+
+    __tablename__ = "budget_use"
+    __table_args__ = tenant_args(
+        tenant_reference("message_id", "sms_messages", ondelete="CASCADE"), Index(None, "company_id", "day")
+    )
+
+    message_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date]
+    segments: Mapped[int]
 
 
 class WebhookEvent(TenantTable, Base):

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field, HttpUrl, StringConstraints, UrlConstraints, model_validator
 
 from ringfence.features.messages.model import Media, Message, MessageEvent
+from ringfence.features.messages.values import MOST_UNDO_SECONDS
 from ringfence.features.templates.schemas import Variables
 from ringfence.web.schemas import Answer, Body
 
@@ -28,6 +29,12 @@ class SendBody(Body):
     contact_id: UUID | None = None
     media_urls: list[MediaURL] = Field(default=[], description="Up to 10 addresses that Twilio can read.")
     allow_duplicate: bool = Field(default=False, description="Send it even if the same text has just gone there.")
+    undo_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_UNDO_SECONDS,
+        description="How long the text waits as `queued` (see `not_before`), to be taken back by DELETE.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

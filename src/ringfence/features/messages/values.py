@@ -9,7 +9,7 @@ from ringfence.providers.twilio.codes import explain
 
 DIRECTIONS = ("inbound", "outbound")
 ENCODINGS = ("GSM-7", "UCS-2")
-SOURCES = ("api", "console", "retry", "webhook", "sync")
+SOURCES = ("api", "console", "retry", "scheduled", "auto_reply", "webhook", "sync")
 MEDIA_STATUSES = ("pending", "stored", "failed", "remote")
 
 # A status only moves to a higher rank; equal ranks are final against each other, so the first one stands.
@@ -69,8 +69,15 @@ MOST_MEDIA: Final = 10
 DUPLICATE_SECONDS: Final = 10
 """How long the same body to the same number counts as sent by mistake."""
 
-REPLY, TRANSACTIONAL = 0, 1
-"""Priorities in the outbox: an answer goes before what the company begins."""
+REPLY, TRANSACTIONAL, SCHEDULED = 0, 1, 2
+"""Priorities in the outbox: an answer goes before what the company begins, and that before what was planned."""
+
+ANSWERS: Final = frozenset({"api", "console", "retry", "auto_reply"})
+"""Where a text comes from that may be an answer to the other side's text; what was planned ahead never is."""
+ANSWER_HOURS: Final = 24
+"""How long after the other side's last text one of ours counts as an answer to it."""
+MOST_UNDO_SECONDS: Final = 60
+"""The longest that a text can wait to be taken back."""
 
 
 def body_units(body: str) -> int:
@@ -115,3 +122,11 @@ class SweepMessages(Job):
     """Ask Twilio about the company's texts that stay unfinished, and forget old idempotency keys."""
 
     kind: ClassVar[str] = "messages.sweep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerByItself(Job):
+    """Answer one inbound text with the company's automatic reply, if it came while the company is closed."""
+
+    kind: ClassVar[str] = "messages.answer_by_itself"
+    message_id: UUID

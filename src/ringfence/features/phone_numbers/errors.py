@@ -64,3 +64,17 @@ class SenderIncapableError(RefusedError):
     def __init__(self, *, needs_mms: bool) -> None:
         what = "attachments" if needs_mms else "texts"
         super().__init__("sender_incapable", f"The number to send from cannot send {what}.")
+
+
+class CannotCallError(RefusedError):
+    """The number that a call was to show cannot make calls."""
+
+    def __init__(self) -> None:
+        super().__init__("sender_incapable", "The number to call from cannot make calls.")
+
+
+class NoCallerIdError(RefusedError):
+    """No number of the company can make calls."""
+
+    def __init__(self) -> None:
+        super().__init__("no_sender", "There is no active phone number that can make calls.")

@@ -1,4 +1,4 @@
-"""Reading phone numbers, and choosing the one a text goes out from."""
+"""Reading phone numbers, and choosing the one a text goes out from or a call shows."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -7,6 +7,8 @@ from sqlalchemy import and_, case, func, select, tuple_
 
 from ringfence.errors import NotFoundError
 from ringfence.features.phone_numbers.errors import (
+    CannotCallError,
+    NoCallerIdError,
     NoSenderError,
     SenderInactiveError,
     SenderIncapableError,
@@ -62,14 +64,14 @@ async def held(session: TenantSession, phone_number: str) -> PhoneNumber | None:
 
 
 async def active(session: TenantSession) -> Sequence[PhoneNumber]:
-    """All active numbers that can text, released ones left out."""
+    """All active numbers that can text or be called, released ones left out."""
     return (
         await session.scalars(
             select(PhoneNumber).where(
                 PhoneNumber.company_id == session.company_id,
                 PhoneNumber.released_at.is_(None),
                 PhoneNumber.status == "active",
-                PhoneNumber.sms,
+                PhoneNumber.sms | PhoneNumber.voice,
             )
         )
     ).all()
@@ -170,6 +172,40 @@ async def choose_sender(
     chosen = chosen or await session.scalar(select(PhoneNumber).where(*able, PhoneNumber.is_default))
     if chosen is None:
         raise NoSenderError(needs_mms=needs_mms)
+    return chosen
+
+
+async def choose_caller_id(
+    session: TenantSession, *, last_used_id: UUID | None, requested: str | None, to_region: str | None
+) -> PhoneNumber:
+    """The number a call shows.
+
+    The one that is asked for, and no other; else the one the person knows (`last_used_id`) if it can call; else the
+    default, then one of the person's country (`to_region`, ISO 3166), then the oldest. Raises RefusedError:
+    `unknown_sender`, `sender_inactive`, `sender_incapable`, `no_sender`.
+    """
+    if requested is not None:
+        number = await _requested(session, requested)
+        if number.released_at is not None or number.status != "active":
+            raise SenderInactiveError
+        if not number.voice:
+            raise CannotCallError
+        return number
+    known_first = [case((PhoneNumber.id == last_used_id, 0), else_=1)] if last_used_id else []
+    country_first = [case((PhoneNumber.country == to_region, 0), else_=1)] if to_region else []
+    chosen = await session.scalar(
+        select(PhoneNumber)
+        .where(
+            PhoneNumber.company_id == session.company_id,
+            PhoneNumber.released_at.is_(None),
+            PhoneNumber.status == "active",
+            PhoneNumber.voice,
+        )
+        .order_by(*known_first, PhoneNumber.is_default.desc(), *country_first, PhoneNumber.created_at, PhoneNumber.id)
+        .limit(1)
+    )
+    if chosen is None:
+        raise NoCallerIdError
     return chosen
 
 

@@ -52,6 +52,23 @@ def text_address(number: NumberInfo) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where Twilio reports to: inbound texts, inbound calls, and how those calls went on."""
+
+    inbound: str
+    voice: str
+    call_status: str
+
+    def are_those_of(self, number: NumberInfo) -> bool:
+        """Whether a number sends its texts here, and its calls if it can be called."""
+        if text_address(number) != self.inbound:
+            return False
+        by_application = number.voice_application_sid is not None or number.voice_method not in {None, "POST"}
+        calls = None if by_application else number.voice_url
+        return not number.voice or (calls == self.voice and number.status_callback == self.call_status)
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """All numbers of an account as Twilio listed them; `listed_at` (aware, UTC) is when the list was asked for."""
 
@@ -83,7 +100,7 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class WebhookOutcome:
-    """What became of pointing one number's inbound texts here; `reason` is a sentence when it failed."""
+    """What became of pointing one number's inbound texts and calls here; `reason` is a sentence when it failed."""
 
     phone_number_id: UUID
     phone_number: str
@@ -92,7 +109,7 @@ class WebhookOutcome:
 
     @property
     def points_here(self) -> bool:
-        """Whether the number's texts now come here."""
+        """Whether the number's texts (and calls) now come here."""
         return self.result in {"set", "already_set"}
 
 

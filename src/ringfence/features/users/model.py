@@ -35,6 +35,8 @@ class User(TenantTable, Base):
     email: Mapped[str]
     email_norm: Mapped[str]
     name: Mapped[str]
+    # E.164; rings for click-to-call and for calls that come in.
+    phone: Mapped[str | None] = mapped_column(default=None)
     role: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="active")
     password_hash: Mapped[str]
@@ -75,6 +77,26 @@ class Invitation(TenantTable, Base):
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None] = mapped_column(default=None)
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+    mailed_at: Mapped[datetime | None] = mapped_column(default=None)
+    # Only while the mail job has yet to run: the link, sealed with the server's keys.
+    sealed_link: Mapped[str | None] = mapped_column(default=None)
+
+
+class PasswordReset(TenantTable, Base):
+    """A single-use link to a new password for one person; `requested_by` is the admin who sent it, if one did."""
+
+    __tablename__ = "password_resets"
+    __table_args__ = tenant_args(
+        tenant_reference("user_id", "users", ondelete="CASCADE"),
+        tenant_reference("requested_by", "users", ondelete="SET NULL"),
+        Index(None, "company_id", "user_id"),
+    )
+
+    user_id: Mapped[UUID]
+    requested_by: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None] = mapped_column(default=None)
     mailed_at: Mapped[datetime | None] = mapped_column(default=None)
     # Only while the mail job has yet to run: the link, sealed with the server's keys.
     sealed_link: Mapped[str | None] = mapped_column(default=None)
@@ -141,6 +163,20 @@ class DirectoryInvitation(Base):
     invitation_id: Mapped[UUID]
 
 
+class DirectoryPasswordReset(Base):
+    """Hash of a password reset's link → company and reset."""
+
+    __tablename__ = "directory_password_resets"
+    __table_args__ = (
+        tenant_reference("reset_id", "password_resets", ondelete="CASCADE"),
+        {"info": directory_table("password reset token hash to company")},
+    )
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    company_id: Mapped[UUID] = mapped_column(ForeignKey("companies.id"))
+    reset_id: Mapped[UUID]
+
+
 class DirectoryAPIKey(Base):
     """Hash of an API key → company and key."""
 
@@ -200,3 +236,20 @@ class LoginFailure(Base):
     email_norm: Mapped[str]
     address: Mapped[str]
     failed_at: Mapped[datetime]
+
+
+class ResetRequest(Base):
+    """Somebody asked for a new password, counted per e-mail and per address before any company is known."""
+
+    __tablename__ = "reset_requests"
+    __table_args__ = (
+        Index(None, "email_norm", "requested_at"),
+        Index(None, "address", "requested_at"),
+        Index(None, "requested_at"),
+        {"info": global_table("requests for new passwords: the company is not known yet; kept for a day")},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    email_norm: Mapped[str]
+    address: Mapped[str]
+    requested_at: Mapped[datetime]

@@ -14,8 +14,10 @@ from ringfence.features.users.model import (
     DirectoryAPIKey,
     DirectoryInvitation,
     DirectoryLogin,
+    DirectoryPasswordReset,
     DirectorySession,
     Invitation,
+    PasswordReset,
     PlatformUser,
     PlatformUserSession,
     User,
@@ -55,6 +57,12 @@ async def find_invitation(session: PlatformSession, token_hash: bytes) -> Found 
     """The company and invitation of a link's hash."""
     row = await session.get(DirectoryInvitation, token_hash)
     return Found(row.company_id, row.invitation_id) if row else None
+
+
+async def find_password_reset(session: PlatformSession, token_hash: bytes) -> Found | None:
+    """The company and reset of a link's hash."""
+    row = await session.get(DirectoryPasswordReset, token_hash)
+    return Found(row.company_id, row.reset_id) if row else None
 
 
 async def find_platform_user(session: PlatformSession, email_norm: str) -> PlatformUser | None:
@@ -184,3 +192,23 @@ async def open_invitation(session: TenantSession, invitation_id: UUID, *, now: d
             Company.status == "active",
         )
     )
+
+
+async def open_password_reset(
+    session: TenantSession, reset_id: UUID, *, now: datetime
+) -> Row[PasswordReset, User] | None:
+    """A reset that can be used now and the person it is for, both person and company being active."""
+    query = (
+        select(PasswordReset, User)
+        .join(User, (User.company_id == PasswordReset.company_id) & (User.id == PasswordReset.user_id))
+        .join(Company, Company.id == PasswordReset.company_id)
+        .where(
+            PasswordReset.company_id == session.company_id,
+            PasswordReset.id == reset_id,
+            PasswordReset.used_at.is_(None),
+            PasswordReset.expires_at > now,
+            User.status == "active",
+            Company.status == "active",
+        )
+    )
+    return (await session.execute(query)).one_or_none()

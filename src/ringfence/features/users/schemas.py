@@ -1,10 +1,10 @@
 """Requests and answers of the users room. Passwords and tokens are SecretStr, so that no repr shows them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import SecretStr, StringConstraints
+from pydantic import SecretStr, StringConstraints, model_validator
 
 from ringfence.features.users.values import Role, Scope, UserStatus
 from ringfence.web.schemas import Answer, Body
@@ -41,13 +41,55 @@ class Me(Answer):
     csrf_token: str | None
 
 
+class ChangeMe(Body):
+    """What to change about oneself; a field left out or null stays as it is. A new password needs the current one."""
+
+    name: PersonName | None = None
+    current_password: SecretStr | None = None
+    new_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _both_passwords(self) -> Self:
+        if (self.current_password is None) != (self.new_password is None):
+            raise ValueError("give current_password and new_password together")
+        return self
+
+
+class AskForReset(Body):
+    """The e-mail that somebody logs in with."""
+
+    email: EmailText
+
+
+class ResetAsked(Answer):
+    """The same whatever e-mail was given."""
+
+    detail: str = "If somebody logs in with this e-mail, a link to a new password is on its way to it."
+
+
+class UseReset(Body):
+    """The part of the link after `#`, and the new password."""
+
+    token: Annotated[str, StringConstraints(max_length=200)]
+    password: SecretStr
+
+
+class ResetAnswer(Answer):
+    """A link to a new password: mailed, or else shown here and nowhere again."""
+
+    expires_at: datetime
+    mailed: bool
+    link: str | None
+
+
 class UserAnswer(Answer):
-    """A person. All but id, name and role is null unless the caller is a company admin."""
+    """A person. All but id, name and role is null unless the caller is a company admin, or this person."""
 
     id: UUID
     name: str
     role: Role
     email: str | None = None
+    phone: str | None = None
     status: UserStatus | None = None
     created_at: datetime | None = None
     last_login_at: datetime | None = None
@@ -59,6 +101,12 @@ class ChangeUser(Body):
     name: PersonName | None = None
     role: Role | None = None
     status: UserStatus | None = None
+
+
+class ChangePhone(Body):
+    """The telephone that rings for a person's calls, as people write it; null for none."""
+
+    phone: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)] | None
 
 
 class CreateAPIKey(Body):

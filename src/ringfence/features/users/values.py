@@ -30,6 +30,8 @@ _ORDINARY_PARENT = ".example"
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 200
 
+RESET_LIFETIME = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPolicy:
@@ -51,6 +53,15 @@ class MailInvitation(Job):
     invitation_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailPasswordReset(Job):
+    """Mail the link to a new password to the person it is for."""
+
+    kind: ClassVar[str] = "users.mail_password_reset"
+
+    reset_id: UUID
+
+
 class Mailer(Protocol):
     """Sends one mail; the worker's door brings an implementation."""
 
@@ -70,6 +81,11 @@ class Email:
 def seal_context(invitation_id: UUID) -> str:
     """The keyring context of an invitation's sealed link."""
     return f"invitation:{invitation_id}"
+
+
+def reset_seal_context(reset_id: UUID) -> str:
+    """The keyring context of a password reset's sealed link."""
+    return f"password_reset:{reset_id}"
 
 
 def parse_email(text: str) -> Email:

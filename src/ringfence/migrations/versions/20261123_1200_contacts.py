@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from ringfence.tenancy import policies
 
 revision = "20261123_1200"
-down_revision = "20261123_1130"
+down_revision = "20261123_1150"
 branch_labels = None
 depends_on = None
 

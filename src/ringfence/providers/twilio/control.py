@@ -1,4 +1,4 @@
-"""Control-plane calls to one Twilio account: look at it, its numbers and messages; set webhooks; delete."""
+"""Control-plane calls to one Twilio account: look at its numbers, texts and calls; set webhooks; call; delete."""
 
 import logging
 from collections.abc import AsyncIterator, Generator
@@ -17,10 +17,12 @@ from ringfence.providers.twilio.api_url import TWILIO_API_URL, checked_base_url
 from ringfence.providers.twilio.errors import TwilioUnreachableError
 from ringfence.providers.twilio.records import (
     AccountInfo,
+    CallInfo,
     MessageInfo,
     NumberInfo,
     TwilioCredentials,
     account_info,
+    call_info,
     message_info,
     number_info,
 )
@@ -28,6 +30,9 @@ from ringfence.providers.twilio.transport import Transport, new_session
 
 LARGEST_PAGE: Final = 1000
 _LARGEST_MEDIA_BYTES: Final = 16 * 1024 * 1024
+LARGEST_RECORDING_BYTES: Final = 32 * 1024 * 1024
+"""Two hours of Twilio's MP3 (32 kbit/s)."""
+_RECORDING_SECONDS: Final = 120.0
 _SID_LENGTH: Final = 34
 
 
@@ -93,7 +98,13 @@ class TwilioAccount:
         return numbers
 
     async def set_number_webhooks(
-        self, sid: str, *, sms_url: str, sms_fallback_url: str | None = None, voice_url: str | None = None
+        self,
+        sid: str,
+        *,
+        sms_url: str,
+        sms_fallback_url: str | None = None,
+        voice_url: str | None = None,
+        status_callback: str | None = None,
     ) -> NumberInfo:
         """Point a number's inbound texts (and calls, if given) here by POST; returns it as it is now.
 
@@ -105,6 +116,8 @@ class TwilioAccount:
             changes |= {"sms_fallback_url": sms_fallback_url, "sms_fallback_method": "POST"}
         if voice_url is not None:
             changes |= {"voice_url": voice_url, "voice_method": "POST", "voice_application_sid": ""}
+        if status_callback is not None:
+            changes |= {"status_callback": status_callback, "status_callback_method": "POST"}
         number = self._api.incoming_phone_numbers(_checked_sid(sid, "PN"))
         with _unusable_is_unreachable():
             info = number_info(await number.update_async(**changes))
@@ -160,6 +173,66 @@ class TwilioAccount:
             deleted = await message.delete_async()
         if not deleted:
             raise TwilioUnreachableError("bad_answer")
+
+    async def create_call(
+        self, *, to: str, from_number: str, url: str, status_callback: str, ring_seconds: int
+    ) -> CallInfo:
+        """Ring a number (E.164) from one of the account's own; `url` gives the TwiML once it is answered.
+
+        `status_callback` is told of every state. Twilio has no idempotency key for calls: after any
+        TwilioUnreachableError but `busy` the telephone may ring all the same, so asking again may ring twice.
+        """
+        with _unusable_is_unreachable():
+            instance = await self._api.calls.create_async(
+                to=to,
+                from_=from_number,
+                url=url,
+                status_callback=status_callback,
+                status_callback_event=["initiated", "ringing", "answered", "completed"],
+                timeout=ring_seconds,
+            )
+            info = call_info(instance)
+        self._require_own(info.account_sid)
+        return info
+
+    async def end_call(self, sid: str) -> CallInfo:
+        """Hang up a call, whether it rings or people talk. Code 21220: it has ended already."""
+        call = self._api.calls(_checked_sid(sid, "CA"))
+        with _unusable_is_unreachable():
+            info = call_info(await call.update_async(status="completed"))
+        self._require_own(info.account_sid)
+        return info
+
+    async def fetch_call(self, sid: str) -> CallInfo:
+        """One leg of a call, as Twilio has it now; reading may lag behind its callbacks."""
+        call = self._api.calls(_checked_sid(sid, "CA"))
+        with _unusable_is_unreachable():
+            info = call_info(await call.fetch_async())
+        self._require_own(info.account_sid)
+        return info
+
+    async def find_calls(
+        self, *, to: str, from_number: str, created_after: datetime, page_size: int = 50
+    ) -> list[CallInfo]:
+        """Calls made by request between two numbers and created at or after an instant: the newest page of them.
+
+        A call just accepted may not be listed yet: an empty list proves nothing.
+        """
+        with _unusable_is_unreachable():
+            page = await self._api.calls.page_async(to=to, from_=from_number, page_size=page_size)
+            found = [call_info(instance) for instance in page]
+        for call in found:
+            self._require_own(call.account_sid)
+        since = created_after.replace(microsecond=0)
+        return [call for call in found if call.direction == "outbound-api" and call.created_at >= since]
+
+    async def fetch_recording(self, sid: str, *, max_bytes: int = LARGEST_RECORDING_BYTES) -> media.FetchedMedia:
+        """The sound of a recording as MP3, whole and in memory. Raises MediaRefusedError over `max_bytes`."""
+        account = self._credentials.account_sid
+        path = f"/2010-04-01/Accounts/{account}/Recordings/{_checked_sid(sid, 'RE')}.mp3"
+        return await self.fetch_media(
+            f"{self._base_url}{path}", max_bytes=max_bytes, timeout_seconds=_RECORDING_SECONDS
+        )
 
     async def fetch_media(
         self, url: str, *, max_bytes: int = _LARGEST_MEDIA_BYTES, timeout_seconds: float | None = None

@@ -6,7 +6,9 @@ from typing import Literal
 from ringfence.providers.twilio.control import TwilioAccount
 from ringfence.providers.twilio.records import TwilioCredentials
 
-WebhookKind = Literal["inbound", "status"]
+WebhookKind = Literal[
+    "inbound", "status", "voice", "voice/connect", "voice/after-dial", "voicemail", "recording", "call-status"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from ringfence.kit.clock import utc_now
 from ringfence.kit.money import Money, parse_money
 from ringfence.providers.twilio.answers import whole_number
 from ringfence.providers.twilio.errors import TwilioUnreachableError
@@ -61,6 +62,9 @@ class NumberInfo:
     sms_application_sid: str | None
     voice_url: str | None = field(repr=False)
     status: str | None
+    voice_method: str | None = None
+    voice_application_sid: str | None = None
+    status_callback: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,23 @@ class MessageInfo:
     created_at: datetime
     sent_at: datetime | None
     updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """One leg of a call as Twilio has it. `duration_seconds` is None while it lasts, `parent_sid` for a first leg."""
+
+    sid: str
+    account_sid: str
+    parent_sid: str | None
+    direction: str
+    status: str
+    to: str = field(repr=False)
+    from_number: str = field(repr=False)
+    duration_seconds: int | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
 
 
 def account_info(instance: Any) -> AccountInfo:
@@ -119,6 +140,9 @@ def number_info(instance: Any) -> NumberInfo:
         sms_fallback_url=_text_or_none(instance.sms_fallback_url),
         sms_application_sid=_text_or_none(instance.sms_application_sid),
         voice_url=_text_or_none(instance.voice_url),
+        voice_method=_text_or_none(instance.voice_method),
+        voice_application_sid=_text_or_none(instance.voice_application_sid),
+        status_callback=_text_or_none(instance.status_callback),
         status=_text_or_none(instance.status),
     )
 
@@ -141,6 +165,23 @@ def message_info(instance: Any) -> MessageInfo:
         created_at=_moment(instance.date_created),
         sent_at=_moment(instance.date_sent) if instance.date_sent else None,
         updated_at=_moment(instance.date_updated) if instance.date_updated else None,
+    )
+
+
+def call_info(instance: Any) -> CallInfo:
+    """From the SDK's call. One that waits in the queue has no date of creation in some answers: then it is now."""
+    return CallInfo(
+        sid=_text(instance.sid),
+        account_sid=_text(instance.account_sid),
+        parent_sid=_text_or_none(instance.parent_call_sid),
+        direction=_text(instance.direction or ""),
+        status=_text(instance.status),
+        to=_text(instance.to or ""),
+        from_number=_text(instance._from or ""),
+        duration_seconds=whole_number(instance.duration),
+        created_at=_moment(instance.date_created) if instance.date_created else utc_now(),
+        started_at=_moment(instance.start_time) if instance.start_time else None,
+        ended_at=_moment(instance.end_time) if instance.end_time else None,
     )
 
 

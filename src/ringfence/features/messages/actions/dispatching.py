@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ringfence.dispatch.ports import Credentials, Hold, Noted, Refuse, Settled, Text, Verdict
 from ringfence.features.consent import actions as consent
 from ringfence.features.consent.values import OPTED_OUT_AT_TWILIO
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import budgeting, recording
 from ringfence.features.messages.actions.merging import Event, Merged, News, Record, merge, refuse
 from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries import facts, gate
@@ -46,10 +46,17 @@ class MessageTexts:
 
     async def judge(self, session: TenantSession, message_ids: Sequence[UUID]) -> Mapping[UUID, Verdict]:
         """Ask the gate again. Texts that no longer wait (deleted, canceled, adopted) have no verdict."""
-        return {
-            claimed.text.message_id: gate.ask(claimed.facts) or claimed.text
-            for claimed in await facts.claimed(session, message_ids)
-        }
+        claimed = await budgeting.in_turn(session, message_ids)
+        verdicts: dict[UUID, Verdict] = {}
+        spending = budgeting.Spending()
+        for item in claimed:
+            verdict = gate.ask(spending.before(item.facts)) or item.text
+            if isinstance(verdict, Text):
+                spending.let_out(item)
+            verdicts[item.text.message_id] = verdict
+        await spending.save(session)
+        await self._release(session, [item.text.message_id for item in claimed if item.held], verdicts)
+        return verdicts
 
     async def load(self, session: TenantSession, message_ids: Sequence[UUID]) -> Mapping[UUID, Text]:
         """What Twilio was told."""
@@ -73,7 +80,8 @@ class MessageTexts:
         events: list[Event] = []
         for record in records.values():
             word = holds[record.id]
-            if record.status in WAITING:
+            known = record.status == "held" and (record.refusal_code, record.not_before) == (word.code, word.until)
+            if record.status in WAITING and not known:
                 record.status, record.refusal_code, record.reason = "held", word.code, word.reason
                 record.not_before, record.changed = word.until, True
                 detail = {"code": word.code, "reason": word.reason, "until": word.until.isoformat()}
@@ -125,6 +133,15 @@ class MessageTexts:
         code = self._keyring.sign(CODE_PURPOSE, str(credentials.company_id), str(message_id), str(attempt))
         query = urlencode({"message_id": message_id, "attempt": attempt, "code": code})
         return f"{self._public_url}/webhooks/twilio/{credentials.webhook_path}/status?{query}"
+
+    async def _release(self, session: TenantSession, held: Sequence[UUID], verdicts: Mapping[UUID, Verdict]) -> None:
+        """What held these texts is over."""
+        free = [message_id for message_id in held if isinstance(verdicts[message_id], Text)]
+        records = await recording.lock(session, free)
+        for record in records.values():
+            record.status, record.refusal_code, record.reason = "queued", None, None
+            record.not_before, record.changed = None, True
+        await recording.write(session, records.values(), [Event(message_id, "released", {}) for message_id in records])
 
     async def _owners(self, session: TenantSession, sids: Sequence[str]) -> dict[str, UUID]:
         if not sids:

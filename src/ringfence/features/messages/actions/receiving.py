@@ -1,7 +1,7 @@
 """Storing an inbound text: all of it in one transaction, and all of it once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -13,10 +13,11 @@ from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Media
 from ringfence.features.messages.queries.inbound import Surroundings
-from ringfence.features.messages.values import FetchMedia, inbound_key
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, inbound_key
 from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
+from ringfence.kit.phone import e164_or_none
 from ringfence.kit.segments import count_segments
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.tenancy.statements import register
@@ -70,12 +71,33 @@ class Inbound:
     parameters: Mapping[str, str] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A text that has just been stored, as the rooms above look at it. Numbers are as Twilio wrote them."""
+
+    message_id: UUID
+    conversation_id: UUID
+    outside_number: str
+    our_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class AfterReceiving:
+    """What the rooms above do in the transaction of each inbound text: short, and only in the database.
+
+    The door that builds the application hands it down.
+    """
+
+    steps: tuple[Callable[[TenantSession, Received], Awaitable[None]], ...]
+
+
 async def receive(
-    session: TenantSession, inbound: Inbound, *, phone_number_id: UUID, surroundings: Surroundings
+    session: TenantSession, inbound: Inbound, *, phone_number_id: UUID, surroundings: Surroundings, then: AfterReceiving
 ) -> UUID:
     """Store a text with thread, attachments still to be fetched, and what it says about consent; its id.
 
-    STOP and START take effect in this transaction. Raises AlreadyStoredError.
+    STOP and START, and what follows in the rooms above (`then`), take effect in this transaction. Raises
+    AlreadyStoredError.
     """
     now = utc_now()
     conversation_id = await conversations.bump(
@@ -119,6 +141,16 @@ async def receive(
     heard = hear(inbound.body, inbound.opt_out_type)
     if heard is not None:
         await _obey(session, heard, inbound, message_id=message_id, phone_number_id=phone_number_id)
+    elif surroundings.auto_reply and e164_or_none(inbound.from_number) is not None:
+        await enqueue(session, AnswerByItself(message_id=message_id))
+    received = Received(
+        message_id=message_id,
+        conversation_id=conversation_id,
+        outside_number=inbound.from_number,
+        our_number=inbound.to_number,
+    )
+    for step in then.steps:
+        await step(session, received)
     return message_id
 
 

@@ -5,6 +5,7 @@ Nothing here talks to Twilio; the dispatcher does.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -22,7 +23,15 @@ from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Media, Message
 from ringfence.features.messages.queries import facts, gate
-from ringfence.features.messages.values import MOST_BODY_UNITS, MOST_MEDIA, REPLY, TRANSACTIONAL, body_units
+from ringfence.features.messages.queries.timing import Timed, timings
+from ringfence.features.messages.values import (
+    MOST_BODY_UNITS,
+    MOST_MEDIA,
+    REPLY,
+    SCHEDULED,
+    TRANSACTIONAL,
+    body_units,
+)
 from ringfence.features.phone_numbers import actions as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
 from ringfence.features.phone_numbers.model import PhoneNumber
@@ -42,7 +51,10 @@ _TAKE_TURNS = register(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A text to hand in. Numbers are E.164; `from_number` None leaves the choice to the server."""
+    """A text to hand in. Numbers are E.164; `from_number` None leaves the choice to the server.
+
+    For `undo_seconds` the text waits in the outbox, where it can be taken back.
+    """
 
     to_number: str
     body: str = field(repr=False)
@@ -50,7 +62,8 @@ class Draft:
     from_number: str | None = None
     contact_id: UUID | None = None
     allow_duplicate: bool = False
-    source: Literal["api", "console", "retry"]
+    source: Literal["api", "console", "retry", "scheduled", "auto_reply"]
+    undo_seconds: int = 0
     retry_of: UUID | None = None
     template_id: UUID | None = None
 
@@ -86,31 +99,47 @@ async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor) -> Mess
         media=len(draft.media_urls),
     )
     sender = choice if isinstance(choice, PhoneNumber) else None
-    answer = gate.ask(
-        gate.Facts(
-            connection=await facts.connection(session),
-            sender_refusal=choice if isinstance(choice, Refuse) else None,
-            opted_out=bool(await consent.is_opted_out(session, sender.id if sender else None, [draft.to_number])),
-            duplicate=not draft.allow_duplicate
-            and await facts.is_duplicate(
-                session,
-                to_number=draft.to_number,
-                body=draft.body,
-                media_urls=draft.media_urls,
-                apart_from=draft.retry_of,
-            ),
-        )
-    )
     if latest is not None and sender is not None and latest.phone_number_id != sender.id:
         latest = await conversation_queries.find_between(
             session, phone_number_id=sender.id, outside_number=draft.to_number
         )
     message = _message(draft, actor, sender=sender, conversation=latest, contact_id=contact_id)
+    answer = await _ask(session, message, draft, choice)
     if isinstance(answer, Refuse):
         return await _keep_refused(session, message, draft, answer, actor)
     if sender is None:  # pragma: no cover - the gate refuses a text without sender
         raise UnknownSenderError
     return await _queue(session, message, draft=draft, sender=sender, hold=answer, actor=actor)
+
+
+async def _ask(session: TenantSession, message: Message, draft: Draft, choice: PhoneNumber | Refuse) -> gate.Answer:
+    """What the gate says to a text that is not stored yet."""
+    state = await facts.standing(session)
+    timed = Timed(
+        id=message.id,
+        to_number=message.to_number,
+        conversation_id=message.conversation_id,
+        source=message.source,
+        segments=message.num_segments,
+        at=message.created_at,
+    )
+    timing = await timings(session, [timed], rules=state.rules, home=state.home)
+    is_duplicate = not draft.allow_duplicate and await facts.is_duplicate(
+        session,
+        to_number=draft.to_number,
+        body=draft.body,
+        media_urls=draft.media_urls,
+        apart_from=draft.retry_of,
+    )
+    return gate.ask(
+        gate.Facts(
+            connection=state.connection,
+            sender_refusal=choice if isinstance(choice, Refuse) else None,
+            opted_out=bool(await consent.is_opted_out(session, message.phone_number_id, [draft.to_number])),
+            duplicate=is_duplicate,
+            timing=timing.get(message.id),
+        )
+    )
 
 
 async def take_turns(session: TenantSession, to_number: str) -> None:
@@ -153,7 +182,7 @@ def _message(
         encoding=count.encoding,
         num_segments=count.segments,
         num_media=len(draft.media_urls),
-        priority=REPLY if conversation and conversation.last_direction == "inbound" else TRANSACTIONAL,
+        priority=_priority(draft, conversation),
         source=draft.source,
         retry_of=draft.retry_of,
         template_id=draft.template_id,
@@ -161,6 +190,12 @@ def _message(
         created_at=now,
         updated_at=now,
     )
+
+
+def _priority(draft: Draft, conversation: Conversation | None) -> int:
+    if draft.source == "scheduled":
+        return SCHEDULED
+    return REPLY if conversation and conversation.last_direction == "inbound" else TRANSACTIONAL
 
 
 async def _keep_refused(session: TenantSession, message: Message, draft: Draft, word: Refuse, actor: Actor) -> Message:
@@ -175,7 +210,11 @@ async def _queue(
 ) -> Message:
     message.status = "held" if hold else "queued"
     detail: dict[str, object] = {"priority": message.priority}
+    due_at = message.created_at + timedelta(seconds=draft.undo_seconds)
+    if draft.undo_seconds:
+        message.not_before, detail["undo_until"] = due_at, due_at.isoformat()
     if hold is not None:
+        due_at = max(due_at, hold.until)
         message.not_before, message.refusal_code, message.reason = hold.until, hold.code, hold.reason
         detail |= {"code": hold.code, "reason": hold.reason, "until": hold.until.isoformat()}
     message.conversation_id = await conversations.bump(
@@ -198,7 +237,7 @@ async def _queue(
         sender_id=sender.id,
         priority=message.priority,
         segments=message.num_segments,
-        due_at=hold.until if hold else message.created_at,
+        due_at=due_at,
         segments_per_second=sender.segments_per_second,
     )
     return message

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, select
 
 from ringfence.dispatch.ports import Refuse, Text
 from ringfence.errors import RefusedError
-from ringfence.features.companies.model import Company
+from ringfence.features.companies.model import Company, CompanySettings
+from ringfence.features.companies.schemas.texting import TextingRules
 from ringfence.features.consent import queries as consent
 from ringfence.features.messages.model import Media, Message
 from ringfence.features.messages.queries.gate import Connection, Facts
+from ringfence.features.messages.queries.timing import Timed, timings
 from ringfence.features.messages.values import DUPLICATE_SECONDS, NOT_SENT
 from ringfence.features.phone_numbers import queries as phone_numbers
 from ringfence.features.phone_numbers.errors import SenderInactiveError, UnknownSenderError
@@ -25,18 +28,44 @@ from ringfence.tenancy.sessions import TenantSession
 from ringfence.tenancy.statements import register
 
 
-async def connection(session: TenantSession) -> Connection:
-    """Whether the company may send at all."""
-    own_settings = TwilioSettings.company_id == Company.id
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the company is and wants: may it send at all, its own rules, and its zone."""
+
+    connection: Connection
+    rules: TextingRules
+    home: ZoneInfo
+
+
+async def standing(session: TenantSession) -> Standing:
+    """How things stand with the company."""
+    own_twilio = and_(TwilioSettings.company_id == Company.id, TwilioSettings.company_id == session.company_id)
+    own_settings = and_(CompanySettings.company_id == Company.id, CompanySettings.company_id == session.company_id)
     row = (
         await session.execute(
-            select(Company.status, TwilioSettings.status.label("connection"), TwilioSettings.status_reason)
-            .join(TwilioSettings, and_(own_settings, TwilioSettings.company_id == session.company_id), isouter=True)
+            select(
+                Company.status,
+                Company.time_zone,
+                TwilioSettings.status.label("connection"),
+                TwilioSettings.status_reason,
+                CompanySettings.texting,
+            )
+            .join(TwilioSettings, own_twilio, isouter=True)
+            .join(CompanySettings, own_settings, isouter=True)
             .where(Company.id == session.company_id)
         )
     ).one()
     explanation = EXPLANATIONS.get(row.status_reason or "")
-    return Connection(row.status == "active", row.connection, explanation.reason if explanation else None)
+    return Standing(
+        Connection(row.status == "active", row.connection, explanation.reason if explanation else None),
+        TextingRules.model_validate(row.texting or {}),
+        ZoneInfo(row.time_zone),
+    )
+
+
+async def connection(session: TenantSession) -> Connection:
+    """Whether the company may send at all."""
+    return (await standing(session)).connection
 
 
 async def choose_sender(
@@ -100,10 +129,12 @@ async def addresses(session: TenantSession, message_ids: Sequence[UUID]) -> dict
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A text as it is stored: what Twilio is told, and whether it still waits for that."""
+    """A text as it is stored: what Twilio is told, whether it still waits for that, and what rules look at."""
 
     text: Text
+    timed: Timed
     waits: bool
+    held: bool
     phone_number_id: UUID | None
     sender_active: bool
 
@@ -111,7 +142,8 @@ class Stored:
 _TEXTS = register(
     "messages.texts",
     """
-    SELECT m.id, m.from_number, m.to_number, m.body, m.num_media, m.phone_number_id,
+    SELECT m.id, m.from_number, m.to_number, m.body, m.num_media, m.phone_number_id, m.conversation_id, m.source,
+           m.num_segments, m.created_at, m.released_at IS NOT NULL AS released, m.status = 'held' AS held,
            m.status IN ('queued', 'held') AND m.twilio_sid IS NULL AND m.deleted_at IS NULL AS waits,
            p.status = 'active' AND p.released_at IS NULL AS sender_active
     FROM sms_messages m
@@ -130,7 +162,17 @@ async def stored(session: TenantSession, message_ids: Sequence[UUID]) -> list[St
     return [
         Stored(
             text=Text(row.id, row.from_number or "", row.to_number, row.body, attached.get(row.id, ())),
+            timed=Timed(
+                id=row.id,
+                to_number=row.to_number,
+                conversation_id=row.conversation_id,
+                source=row.source,
+                segments=row.num_segments,
+                at=row.created_at,
+                released=row.released,
+            ),
             waits=row.waits,
+            held=row.held,
             phone_number_id=row.phone_number_id,
             sender_active=bool(row.sender_active),
         )
@@ -140,29 +182,35 @@ async def stored(session: TenantSession, message_ids: Sequence[UUID]) -> list[St
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A text that the dispatcher took, with what the gate asks about."""
+    """A text that the dispatcher took, with what the gate asks about, and whether it was held until now."""
 
     text: Text
     facts: Facts
+    held: bool
+    segments: int
 
 
-async def claimed(session: TenantSession, message_ids: Sequence[UUID]) -> list[Claimed]:
-    """Facts about texts that still wait; those that are settled, deleted or unknown are left out."""
+async def claimed(session: TenantSession, message_ids: Sequence[UUID], state: Standing) -> list[Claimed]:
+    """Facts about texts that still wait, oldest first; those that are settled, deleted or unknown are left out."""
     waiting = [item for item in await stored(session, message_ids) if item.waits]
+    waiting.sort(key=lambda item: (item.timed.at, item.timed.id))
     if not waiting:
         return []
-    state = await connection(session)
     blocks = await consent.find_blocks(session, {item.text.to_number for item in waiting})
+    timing = await timings(session, [item.timed for item in waiting], rules=state.rules, home=state.home)
     inactive = SenderInactiveError()
     return [
         Claimed(
             item.text,
             Facts(
-                connection=state,
+                connection=state.connection,
                 sender_refusal=None if item.sender_active else Refuse(inactive.code, inactive.detail),
                 opted_out=blocks.cover(item.text.to_number, item.phone_number_id),
                 duplicate=False,
+                timing=timing.get(item.text.message_id),
             ),
+            item.held,
+            item.timed.segments,
         )
         for item in waiting
     ]

@@ -24,18 +24,24 @@ _SURROUNDINGS = register(
              WHERE merged.company_id = :company_id AND merged.phone_number = :from_number
                AND merged.merged_into IS NOT NULL)
         ) AS contact_id,
-        EXISTS (SELECT FROM sms_messages WHERE company_id = :company_id AND twilio_sid = :twilio_sid) AS is_known
+        EXISTS (SELECT FROM sms_messages WHERE company_id = :company_id AND twilio_sid = :twilio_sid) AS is_known,
+        EXISTS (SELECT FROM company_settings
+                WHERE company_id = :company_id AND texting -> 'auto_reply' IS NOT NULL) AS auto_reply
     """,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The company's own number, the contact with the outside number, and whether the text is stored already."""
+    """The company's own number, the contact with the outside number, whether the text is stored already.
+
+    `auto_reply` is whether the company answers by itself while it is closed.
+    """
 
     phone_number_id: UUID | None
     contact_id: UUID | None
     is_known: bool
+    auto_reply: bool
 
 
 async def surroundings(session: TenantSession, *, from_number: str, to_number: str, twilio_sid: str) -> Surroundings:
@@ -51,7 +57,7 @@ async def surroundings(session: TenantSession, *, from_number: str, to_number: s
             },
         )
     ).one()
-    return Surroundings(row.phone_number_id, row.contact_id, row.is_known)
+    return Surroundings(row.phone_number_id, row.contact_id, row.is_known, row.auto_reply)
 
 
 async def is_held_elsewhere(session: PlatformSession, *, company_id: UUID, phone_number: str) -> bool:

@@ -55,13 +55,18 @@ async def list_messages(
     return (await session.scalars(query.order_by(Message.created_at.desc(), Message.id.desc()).limit(limit + 1))).all()
 
 
-async def get_message(session: TenantSession, message_id: UUID) -> Message:
-    """One text. Raises NotFoundError."""
-    found = await session.scalar(
+async def find_message(session: TenantSession, message_id: UUID) -> Message | None:
+    """One text, or None."""
+    return await session.scalar(
         select(Message).where(
             Message.company_id == session.company_id, Message.id == message_id, Message.deleted_at.is_(None)
         )
     )
+
+
+async def get_message(session: TenantSession, message_id: UUID) -> Message:
+    """One text. Raises NotFoundError."""
+    found = await find_message(session, message_id)
     if found is None:
         raise NotFoundError
     return found

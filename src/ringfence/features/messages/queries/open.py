@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, select
 
+from ringfence.dispatch.model import OutboxRow
 from ringfence.features.messages.model import Media, Message
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
@@ -118,3 +119,15 @@ async def unfinished(session: TenantSession, *, account_sid: str, first_look: ti
         },
     )
     return [Unfinished(*row) for row in rows]
+
+
+async def held(session: TenantSession, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+    """Texts that wait in the outbox because a rule holds them, by id, after one (None: from the first)."""
+    query = (
+        select(Message.id)
+        .join(OutboxRow, and_(OutboxRow.company_id == Message.company_id, OutboxRow.message_id == Message.id))
+        .where(Message.company_id == session.company_id, OutboxRow.state == "ready", Message.status == "held")
+    )
+    if after is not None:
+        query = query.where(OutboxRow.message_id > after)
+    return (await session.scalars(query.order_by(Message.id).limit(limit))).all()

@@ -49,6 +49,6 @@ async def read_media(
         headers={
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cache-Control": "private, max-age=3600",
+            "Cache-Control": "private, no-store",
         },
     )

@@ -12,6 +12,7 @@ from ringfence.features.audit_log.values import actor_of
 from ringfence.features.companies.queries import default_region
 from ringfence.features.contacts.values import read_number
 from ringfence.features.messages.actions.deleting import delete_message
+from ringfence.features.messages.actions.holding import release
 from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries import messages as queries
 from ringfence.features.messages.queries.messages import Filters
@@ -19,7 +20,7 @@ from ringfence.features.messages.schemas import EventAnswer, MessageAnswer, Time
 from ringfence.features.messages.values import STATUSES
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.sessions import TenantSession
-from ringfence.web.caller import Level, Reader, Sender, TenantDB
+from ringfence.web.caller import Level, Manager, Reader, Sender, TenantDB
 from ringfence.web.paging import DEFAULT_PAGE, Cursors, Position
 from ringfence.web.problems import PROBLEM_RESPONSES
 from ringfence.web.schemas import Page, PageCursor, PageLimit
@@ -86,6 +87,16 @@ async def delete(message_id: UUID, caller: Sender, session: TenantDB) -> Message
     if canceled is None:
         return Response(status_code=204)
     return (await answers(session, [canceled]))[0]
+
+
+@router.post("/{message_id}/release")
+async def release_held(message_id: UUID, caller: Manager, session: TenantDB) -> MessageAnswer:
+    """Let a held text go out now, whatever quiet hours, holidays and budget say; it stands in the audit log.
+
+    409 `not_held` for any other text. Opt-outs and all other reasons to refuse it still count.
+    """
+    message = await release(session, message_id, actor=actor_of(caller))
+    return (await answers(session, [message]))[0]
 
 
 @router.get("/{message_id}/timeline")

@@ -80,6 +80,7 @@ async def _send(session: TenantSession, body: SendBody, caller: Caller) -> First
         from_number=None if body.from_number is None else read_number(body.from_number, region=region),
         contact_id=body.contact_id,
         allow_duplicate=body.allow_duplicate,
+        undo_seconds=body.undo_seconds,
         source="api" if caller.kind == "api_key" else "console",
         template_id=body.template_id,
     )

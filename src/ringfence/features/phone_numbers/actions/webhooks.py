@@ -1,4 +1,4 @@
-"""Pointing the numbers' inbound texts here, at Twilio."""
+"""Pointing the numbers' inbound texts and calls here, at Twilio."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from ringfence.features.audit_log import actions as audit_log
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.phone_numbers import queries
 from ringfence.features.phone_numbers.model import PhoneNumber
-from ringfence.features.phone_numbers.values import Listing, WebhookOutcome, last_four, text_address
+from ringfence.features.phone_numbers.values import Addresses, Listing, WebhookOutcome, last_four
 from ringfence.features.twilio_settings import actions as settings_actions
 from ringfence.features.twilio_settings import queries as settings_queries
 from ringfence.features.twilio_settings.errors import NotConnectedError
@@ -28,10 +28,10 @@ async def point_here(
     numbers: Sequence[PhoneNumber],
     listing: Listing,
     *,
-    inbound_url: str,
+    addresses: Addresses,
     deadline_seconds: float = 60.0,
 ) -> list[WebhookOutcome]:
-    """Set the address for inbound texts of numbers, several at once. Needs no session: call it outside of one.
+    """Set the addresses for inbound texts and calls of numbers, several at once. Needs no session; call it outside one.
 
     Numbers that point here already are left alone. What is not begun within `deadline_seconds` is `not_tried`; each
     failure is reported with its number and stops none of the others.
@@ -44,7 +44,7 @@ async def point_here(
         for number in queue:
             info = at_twilio.get(number.phone_number)
             late = monotonic_seconds() >= ends_at
-            outcomes.append(await _point(account, number.id, number.phone_number, info, inbound_url, late=late))
+            outcomes.append(await _point(account, number.id, number.phone_number, info, addresses, late=late))
 
     queue = iter(numbers)
     async with asyncio.TaskGroup() as group:
@@ -54,16 +54,27 @@ async def point_here(
 
 
 async def _point(
-    account: TwilioAccount, number_id: UUID, phone_number: str, info: NumberInfo | None, url: str, *, late: bool
+    account: TwilioAccount,
+    number_id: UUID,
+    phone_number: str,
+    info: NumberInfo | None,
+    addresses: Addresses,
+    *,
+    late: bool,
 ) -> WebhookOutcome:
     if info is None:
         return WebhookOutcome(number_id, phone_number, "failed", _REASON_GONE)
-    if text_address(info) == url:
+    if addresses.are_those_of(info):
         return WebhookOutcome(number_id, phone_number, "already_set")
     if late:
         return WebhookOutcome(number_id, phone_number, "not_tried", "There was no time left; ask again.")
     try:
-        await account.set_number_webhooks(info.sid, sms_url=url)
+        await account.set_number_webhooks(
+            info.sid,
+            sms_url=addresses.inbound,
+            voice_url=addresses.voice if info.voice else None,
+            status_callback=addresses.call_status if info.voice else None,
+        )
     except TwilioRefusedError as error:
         explanation = error.explanation
         return WebhookOutcome(number_id, phone_number, "failed", f"{explanation.meaning} {explanation.fix}".strip())

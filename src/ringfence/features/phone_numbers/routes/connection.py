@@ -19,7 +19,7 @@ from ringfence.features.phone_numbers.schemas import (
     WebhookOutcomeAnswer,
     WebhooksAnswer,
 )
-from ringfence.features.phone_numbers.values import Intake, Listing, WebhookOutcome
+from ringfence.features.phone_numbers.values import Addresses, Intake, Listing, WebhookOutcome
 from ringfence.features.twilio_settings import actions as settings_actions
 from ringfence.features.twilio_settings import queries as settings_queries
 from ringfence.features.twilio_settings.errors import AlreadyConnectedError, TokenNeededError
@@ -103,7 +103,7 @@ async def disconnect(caller: Admin, session: TenantDB) -> None:
 
 @router.post("/webhooks")
 async def set_webhooks(request: Request, caller: Admin) -> WebhooksAnswer:
-    """Point the inbound texts of all active numbers here, at Twilio; says what became of each."""
+    """Point the inbound texts and calls of all active numbers here, at Twilio; says what became of each."""
     credentials = await stored_credentials(request, caller)
     async with reach(request, caller, credentials) as account:
         listing = await actions.list_numbers(account, credentials.account_sid)
@@ -192,14 +192,19 @@ async def _point(request: Request, caller: Caller, account: TwilioAccount, listi
         numbers = await queries.active(session)
     if settings is None:
         raise NotFoundError
-    inbound_url = service(request, TwilioGateway).webhook_url(settings.webhook_path, "inbound")
-    outcomes = await actions.point_here(account, numbers, listing, inbound_url=inbound_url)
+    gateway, path = service(request, TwilioGateway), settings.webhook_path
+    addresses = Addresses(
+        inbound=gateway.webhook_url(path, "inbound"),
+        voice=gateway.webhook_url(path, "voice"),
+        call_status=gateway.webhook_url(path, "call-status"),
+    )
+    outcomes = await actions.point_here(account, numbers, listing, addresses=addresses)
     async with tenancy.tenant(caller.company_id) as session:
         await actions.store_webhooks(
             session,
             account_sid=listing.account_sid,
             outcomes=outcomes,
-            inbound_url=inbound_url,
+            inbound_url=addresses.inbound,
             actor=actor_of(caller),
         )
     return outcomes

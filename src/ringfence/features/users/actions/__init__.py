@@ -20,6 +20,14 @@ from ringfence.features.users.actions.people import (
     create_user,
     email_taken,
     set_password,
+    set_phone,
+)
+from ringfence.features.users.actions.resets import (
+    count_reset_request,
+    note_reset_mailed,
+    reset_invalid,
+    send_reset,
+    use_reset,
 )
 from ringfence.features.users.actions.sessions import (
     clear_login_failures,
@@ -38,6 +46,7 @@ __all__ = [
     "close_platform_session",
     "close_session",
     "count_login_attempt",
+    "count_reset_request",
     "create_api_key",
     "create_platform_user",
     "create_user",
@@ -47,9 +56,14 @@ __all__ = [
     "is_use_worth_noting",
     "note_api_key_use",
     "note_mailed",
+    "note_reset_mailed",
     "open_platform_session",
     "open_session",
+    "reset_invalid",
     "revoke_api_key",
     "revoke_invitation",
+    "send_reset",
     "set_password",
+    "set_phone",
+    "use_reset",
 ]

@@ -14,7 +14,7 @@ from ringfence.features.users.values import AccountPolicy, Email, MailInvitation
 from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
-from ringfence.kit.keyring import Keyring, SealBrokenError
+from ringfence.kit.keyring import Keyring
 from ringfence.kit.secret import new_token, token_hash
 from ringfence.tenancy.sessions import TenantSession
 
@@ -157,27 +157,3 @@ async def note_mailed(session: TenantSession, *, invitation_id: UUID) -> None:
         .where(Invitation.company_id == session.company_id, Invitation.id == invitation_id)
         .values(mailed_at=utc_now(), sealed_link=None)
     )
-
-
-async def reseal(session: TenantSession, keyring: Keyring) -> int:
-    """Seal with the first key the links that older keys sealed and that are not mailed yet; how many.
-
-    A link that no key opens any more is left: its mail job says that the person has to be invited again.
-    """
-    waiting = await session.scalars(
-        select(Invitation)
-        .where(Invitation.company_id == session.company_id, Invitation.sealed_link.is_not(None))
-        .with_for_update()
-    )
-    count = 0
-    for invitation in waiting:
-        if invitation.sealed_link is None or keyring.is_current(invitation.sealed_link):
-            continue
-        context = seal_context(invitation.id)
-        try:
-            link = keyring.open(invitation.sealed_link, context=context)
-        except SealBrokenError:
-            continue
-        invitation.sealed_link = keyring.seal(link, context=context)
-        count += 1
-    return count

@@ -1,5 +1,7 @@
 """Adding people and changing what they may do."""
 
+from uuid import UUID
+
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -96,15 +98,26 @@ async def create_platform_user(session: PlatformSession, *, email: str, name: st
 
 
 async def change_platform_user(
-    session: PlatformSession, *, user: PlatformUser, status: UserStatus | None = None, password_hash: str | None = None
+    session: PlatformSession,
+    *,
+    user: PlatformUser,
+    name: str | None = None,
+    status: UserStatus | None = None,
+    password_hash: str | None = None,
+    keep_session: UUID | None = None,
 ) -> None:
-    """Suspend a super admin, make one active again, or give one a new password; all but the second end sessions."""
+    """Change the given fields of a super admin. Suspension and a new password end sessions, but for `keep_session`."""
+    if name is not None:
+        user.name = name
     if status is not None:
         user.status = status
     if password_hash is not None:
         user.password_hash = password_hash
     if status == "suspended" or password_hash is not None:
-        await session.execute(delete(PlatformUserSession).where(PlatformUserSession.platform_user_id == user.id))
+        ended = delete(PlatformUserSession).where(PlatformUserSession.platform_user_id == user.id)
+        if keep_session is not None:
+            ended = ended.where(PlatformUserSession.id != keep_session)
+        await session.execute(ended)
     await session.flush()
 
 
@@ -146,18 +159,40 @@ async def change_user(
     await session.flush()
 
 
-async def set_password(session: TenantSession, *, actor: Actor, user: User, password_hash: str) -> None:
-    """Give a person a new password and end all their sessions."""
-    user.password_hash = password_hash
-    user.updated_at = utc_now()
-    await end_sessions(session, user)
-    record(session, actor=actor, action="user.password_reset", target_kind="user", target_id=user.id)
+async def set_phone(session: TenantSession, *, actor: Actor, user: User, phone: str | None) -> None:
+    """Set the telephone (E.164) that rings for a person's calls, or none; the audit log has its last four digits."""
+    if user.phone == phone:
+        return
+    before, user.phone, user.updated_at = user.phone, phone, utc_now()
+    record(
+        session,
+        actor=actor,
+        action="user.phone_changed",
+        target_kind="user",
+        target_id=user.id,
+        before={"phone": before and f"…{before[-4:]}"},
+        after={"phone": phone and f"…{phone[-4:]}"},
+    )
     await session.flush()
 
 
-async def end_sessions(session: TenantSession, user: User) -> None:
-    """End every log-in of a person."""
-    mine = (UserSession.company_id == session.company_id, UserSession.user_id == user.id)
+async def set_password(
+    session: TenantSession, *, actor: Actor, user: User, password_hash: str, keep_session: UUID | None = None
+) -> None:
+    """Give a person a new password and end all their sessions, but for the one they changed it in (`keep_session`)."""
+    user.password_hash = password_hash
+    user.updated_at = utc_now()
+    await end_sessions(session, user, but=keep_session)
+    action = "user.password_reset" if keep_session is None else "user.password_changed"
+    record(session, actor=actor, action=action, target_kind="user", target_id=user.id)
+    await session.flush()
+
+
+async def end_sessions(session: TenantSession, user: User, *, but: UUID | None = None) -> None:
+    """End every log-in of a person, but for one."""
+    mine = [UserSession.company_id == session.company_id, UserSession.user_id == user.id]
+    if but is not None:
+        mine.append(UserSession.id != but)
     of_mine = select(UserSession.id).where(*mine)
     await session.execute(
         delete(DirectorySession).where(

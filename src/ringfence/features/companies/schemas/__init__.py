@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
+from ringfence.features.companies.schemas.texting import ChangeTexting, TextingRules
 from ringfence.features.companies.values import CompanyStatus, OptOutScope
 from ringfence.web.schemas import Answer, Body
 
@@ -22,6 +23,7 @@ class CompanyAnswer(Answer):
     time_zone: str
     default_region: str
     opt_out_scope: OptOutScope
+    texting: TextingRules
     created_at: datetime
 
 
@@ -32,6 +34,7 @@ class ChangeCompany(Body):
     time_zone: ZoneName | None = None
     default_region: RegionCode | None = None
     opt_out_scope: OptOutScope | None = None
+    texting: ChangeTexting | None = None
 
 
 class PlatformCompanyAnswer(Answer):

@@ -1,0 +1,1 @@
+"""Calls: click-to-call, inbound calls and voicemail, their states and recordings."""

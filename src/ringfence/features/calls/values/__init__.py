@@ -1,0 +1,1 @@
+"""Words of the calls room: states, jobs and TwiML."""
