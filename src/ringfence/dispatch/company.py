@@ -50,11 +50,15 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one claim brought: texts to POST, what they cost per sender, and whether any work is left."""
+    """What one claim brought: texts to POST, what they cost per sender, and whether any work is left.
+
+    `alarmed` are the senders with texts of unknown outcome whose turn it is.
+    """
 
     texts: Sequence[Claimed]
     spent: Mapping[UUID, int]
     emptied: bool
+    alarmed: Sequence[UUID] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +164,16 @@ class CompanyWork:
                         spent[row.sender_id] = spent.get(row.sender_id, 0) + row.segments
                 await self._turn_away(session, {row.message_id: row.attempt for row in rows}, verdicts)
                 await self._intend(session, texts, right.fence)
-            more = await session.execute(
-                statements.NEXT_DUE,
-                company | {"senders": senders, "eligible": [eligible[sender] for sender in senders]},
-            )
-            emptied = not any(row.more for row in more)
-            await session.execute(statements.DROP_EMPTY_LANES, company | {"senders": senders})
-        return Claim(texts, spent, emptied)
+            lanes = (
+                await session.execute(
+                    statements.NEXT_DUE,
+                    company | {"senders": senders, "eligible": [eligible[sender] for sender in senders]},
+                )
+            ).all()
+            if len(lanes) < len(senders):
+                await session.execute(statements.DROP_EMPTY_LANES, company | {"senders": senders})
+        emptied = not any(lane.more for lane in lanes)
+        return Claim(texts, spent, emptied, [lane.sender_id for lane in lanes if lane.alarmed])
 
     async def _verdicts(
         self, session: TenantSession, message_ids: Sequence[UUID], credentials: Credentials | Refuse

@@ -6,7 +6,7 @@ rebuilt from nothing at a take-over; what matters is in the database.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -152,6 +152,7 @@ class Dispatcher:
             used = len(claim.texts)
             for claimed in claim.texts:
                 self._spawn(self._post(company_id, claimed))
+            self._recover(company_id, claim.alarmed)
             if not claim.texts and not claim.emptied:
                 self._resting[company_id] = monotonic_seconds() + REST_AFTER_NOTHING_SECONDS
         except DATABASE_TROUBLE as error:
@@ -164,7 +165,6 @@ class Dispatcher:
         finally:
             self._give_back(company_id, share.slots - used)
             self._claiming.discard(company_id)
-        self._recover(company_id, list(senders))
 
     async def _take(self, share: Share, senders: dict[UUID, int]) -> Claim:
         fence = self._lease.fence
@@ -229,12 +229,12 @@ class Dispatcher:
 
     # Recovery.
 
-    def _recover(self, company_id: UUID, senders: list[UUID]) -> None:
-        if company_id not in self._recovering:
+    def _recover(self, company_id: UUID, senders: Sequence[UUID]) -> None:
+        if senders and company_id not in self._recovering:
             self._recovering.add(company_id)
             self._spawn(self._recover_company(company_id, senders), self._lookups)
 
-    async def _recover_company(self, company_id: UUID, senders: list[UUID]) -> None:
+    async def _recover_company(self, company_id: UUID, senders: Sequence[UUID]) -> None:
         try:
             async with self._recoveries:
                 await recover(self._work(company_id), senders, self._finder)

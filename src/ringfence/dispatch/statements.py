@@ -81,7 +81,7 @@ NEXT_DUE = register(
     ) n
     WHERE l.company_id = :company_id AND l.sender_id = e.sender_id
       AND COALESCE(n.ready_at, n.alarm_at) IS NOT NULL
-    RETURNING l.sender_id, l.next_due <= now() AS more
+    RETURNING l.sender_id, l.next_due <= now() AS more, n.alarm_at <= now() AS alarmed
     """,
 )
 # A lane without rows goes; a sender that is just committing one waits for our lock and then makes the lane anew.

@@ -20,7 +20,9 @@ FAST = {"fsync": "off", "max_connections": "20", "shared_buffers": "16MB"}
 DEADLINE_SECONDS = 30
 
 _SUPERVISOR = """
-import json, os, pathlib, resource, sys
+import json, os, pathlib, resource, signal, sys
+# A background job is born deaf to Ctrl-C, and so would we be in one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import psycopg
 from ringfence.db.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
