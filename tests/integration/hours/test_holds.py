@@ -111,6 +111,23 @@ async def test_a_number_that_may_be_in_many_zones_waits_for_all_of_them(texting:
     assert "zones of this number" in toll_free["reason"]
 
 
+async def test_the_contacts_own_zone_goes_before_the_number(texting: Texting) -> None:
+    await rule(texting, texting.a, quiet_hours=NIGHT)
+    away = {"phone_number": CUSTOMER, "time_zone": "Asia/Kolkata"}
+    contact = await texting.call("POST", "/api/contacts", texting.a, json=away)
+    assert contact.status_code == 201
+    with time_machine.travel(LATE):
+        in_india = await texting.sent(texting.a)
+        in_phoenix = await texting.sent(texting.a, to="+16025550991")
+        verdict = await texting.judge(texting.a, in_india["id"])
+    with time_machine.travel(NOON):
+        at_night_in_india = await texting.sent(texting.a, body="Late there")
+
+    assert (in_india["status"], in_phoenix["status"]) == ("queued", "held")
+    assert isinstance(verdict, Text)
+    assert datetime.fromisoformat(at_night_in_india["not_before"]) == datetime(2026, 6, 3, 2, 30, tzinfo=UTC)
+
+
 async def test_an_answer_to_a_recent_text_is_exempt_unless_the_company_says_otherwise(texting: Texting) -> None:
     await rule(texting, texting.a, quiet_hours=NIGHT)
     with time_machine.travel(LATE):

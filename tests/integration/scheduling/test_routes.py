@@ -48,6 +48,27 @@ async def test_local_time_is_the_recipients_clock(texting: Texting, to: str, wal
     assert kept["zones"]
 
 
+async def test_local_time_is_that_of_the_contact_whose_zone_is_known(texting: Texting) -> None:
+    known, other = [
+        (await texting.call("POST", "/api/contacts", texting.a, json=contact)).json()
+        for contact in (
+            {"phone_number": CUSTOMER, "time_zone": "Europe/London"},
+            {"first_name": "No number", "time_zone": "Asia/Tokyo"},
+        )
+    ]
+    with time_machine.travel(NOON):
+        by_number = await scheduled(texting, texting.a, local_time="2026-07-01T09:00")
+        by_contact = await scheduled(texting, texting.a, local_time="2026-07-01T09:00", contact_id=other["id"])
+        of_b = await scheduled(texting, texting.b, local_time="2026-07-01T09:00")
+
+    assert known["time_zone"] == "Europe/London"
+    assert [(item["zones"], item["due_at"][:16]) for item in (by_number, by_contact, of_b)] == [
+        (["Europe/London"], "2026-07-01T08:00"),
+        (["Asia/Tokyo"], "2026-07-01T00:00"),
+        (["America/Phoenix"], "2026-07-01T16:00"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

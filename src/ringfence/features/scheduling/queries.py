@@ -10,6 +10,7 @@ from sqlalchemy import and_, exists, select, text, tuple_
 
 from ringfence.errors import NotFoundError
 from ringfence.features.companies import queries as companies
+from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries.timing import recipient_zones
@@ -142,8 +143,15 @@ async def has_replied(session: TenantSession, scheduled: ScheduledText) -> bool:
     return bool(await session.scalar(select(replied)))
 
 
-async def resolve(session: TenantSession, wall: datetime, *, to_number: str) -> Due:
-    """When a wall-clock time has come wherever the recipient may be: with several zones, in the last of them."""
+async def resolve(session: TenantSession, wall: datetime, *, to_number: str, contact_id: UUID | None) -> Due:
+    """When a wall-clock time has come wherever the recipient may be: with several zones, in the last of them.
+
+    The recipient is the contact given, else the one who has the number. Raises NotFoundError for an unknown contact.
+    """
     home = ZoneInfo((await companies.own_company(session)).time_zone)
-    zones = recipient_zones(to_number, home=home)
+    if contact_id is not None:
+        contact = await contacts.get_contact(session, contact_id)
+    else:
+        contact = await contacts.find_by_number(session, to_number)
+    zones = recipient_zones(to_number, known=contact.time_zone if contact else None, home=home)
     return Due(max(resolve_local(wall, zone) for zone in zones), tuple(zone.key for zone in zones))

@@ -21,7 +21,8 @@ _SURROUNDINGS = register(
             (SELECT into_it.id FROM contacts merged
              JOIN contacts into_it ON into_it.company_id = :company_id AND into_it.id = merged.merged_into
                                   AND into_it.deleted_at IS NULL
-             WHERE merged.company_id = :company_id AND merged.phone_number = :from_number)
+             WHERE merged.company_id = :company_id AND merged.phone_number = :from_number
+               AND merged.merged_into IS NOT NULL)
         ) AS contact_id,
         EXISTS (SELECT FROM sms_messages WHERE company_id = :company_id AND twilio_sid = :twilio_sid) AS is_known,
         EXISTS (SELECT FROM company_settings

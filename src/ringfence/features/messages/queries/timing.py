@@ -31,7 +31,9 @@ _SURROUNDINGS = register(
         (SELECT e.created_at FROM sms_messages e
          WHERE e.company_id = :company_id AND e.to_number = u.to_number AND e.created_at > :capped_since
            AND (e.created_at, e.id) < (u.at, u.id) AND e.direction = 'outbound' AND e.status <> ALL(:not_sent)
-         ORDER BY e.created_at DESC OFFSET :earlier LIMIT 1) AS fills_cap
+         ORDER BY e.created_at DESC OFFSET :earlier LIMIT 1) AS fills_cap,
+        (SELECT c.time_zone FROM contacts c
+         WHERE c.company_id = :company_id AND c.phone_number = u.to_number AND c.deleted_at IS NULL) AS zone
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:to_numbers AS text[]), CAST(:conversation_ids AS uuid[]),
         CAST(:ats AS timestamptz[])
@@ -72,7 +74,7 @@ async def timings(
         found[text.id] = Timing(
             now=now,
             week=week,
-            zones=recipient_zones(text.to_number, home=home),
+            zones=recipient_zones(text.to_number, known=row.zone if row else None, home=home),
             home=home,
             answers=bool(row and row.is_answer) and rules.replies_exempt and text.source in ANSWERS,
             released=text.released,
@@ -87,9 +89,9 @@ async def timings(
     return found
 
 
-def recipient_zones(to_number: str, *, home: ZoneInfo) -> tuple[ZoneInfo, ...]:
-    """All zones where a recipient may be, by the number; the company's own when the number says nothing."""
-    return distinct_zones(zones_of_number(to_number)) or (home,)
+def recipient_zones(to_number: str, *, known: str | None, home: ZoneInfo) -> tuple[ZoneInfo, ...]:
+    """The zone that is known of the contact, else all where the number may be; the company's own if it says none."""
+    return distinct_zones([known] if known else zones_of_number(to_number)) or (home,)
 
 
 def cost_of(segments: int, budget: DailyBudget | None) -> int:

@@ -152,7 +152,7 @@ async def _set_time(
     if rough > now + FURTHEST + _DAY:
         raise _too_far_ahead()
     if wall is not None:
-        found = await queries.resolve(session, wall, to_number=scheduled.to_number)
+        found = await queries.resolve(session, wall, to_number=scheduled.to_number, contact_id=scheduled.contact_id)
         due_at, scheduled.local_time, scheduled.zones = found.at, wall.isoformat(), list(found.zones)
     if due_at is None or due_at <= now:
         raise _in_the_past()
