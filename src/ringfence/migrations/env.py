@@ -3,8 +3,10 @@
 The URL comes from the caller (`ringfence.migrations.runner`), never from a file.
 """
 
+import time
+
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from ringfence.db.engine import libpq_to_sqlalchemy
@@ -14,6 +16,7 @@ from ringfence.migrations.metadata import metadata
 LOCK_TIMEOUT = "4s"
 STATEMENT_TIMEOUT = "60s"
 _UPGRADE_LOCK = 0x52494E47
+_TURN_SECONDS = 0.1
 
 
 def run() -> None:
@@ -21,7 +24,7 @@ def run() -> None:
     url = context.config.attributes["url"]
     engine = create_engine(libpq_to_sqlalchemy(url), poolclass=NullPool, hide_parameters=True)
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _UPGRADE_LOCK})
+        _take_turn(connection)
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
         connection.commit()
@@ -34,6 +37,18 @@ def run() -> None:
         with context.begin_transaction():
             context.run_migrations()
     engine.dispose()
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait until no other upgrade runs, by asking: a statement that waits has a snapshot, for whose end an index that
+    the other one builds concurrently would wait in turn.
+    """
+    while True:
+        taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _UPGRADE_LOCK})
+        connection.commit()
+        if taken:
+            return
+        time.sleep(_TURN_SECONDS)
 
 
 run()

@@ -26,7 +26,15 @@ class Message(TenantTable, Base):
         tenant_reference("contact_id", "contacts", ondelete="SET NULL"),
         tenant_reference("retry_of", "sms_messages"),
         tenant_reference("template_id", "sms_templates"),
-        UniqueConstraint("company_id", "twilio_sid"),
+        # Partial: in a full unique index the SID would be part of a key, and setting it would make every writer of the
+        # timeline wait (its reference locks the text's keys), the dispatcher too, which holds what callbacks wait for.
+        Index(
+            "uq_sms_messages_company_id_twilio_sid",
+            "company_id",
+            "twilio_sid",
+            unique=True,
+            postgresql_where=text("twilio_sid IS NOT NULL"),
+        ),
         Index(None, "company_id", "created_at", "id"),
         Index(None, "company_id", "conversation_id", "created_at", "id"),
         Index(None, "company_id", "to_number", "created_at"),

@@ -41,7 +41,7 @@ _STORE = register(
                :from_number, :to_number, :body, :encoding, :num_segments, :num_media, 0, 'webhook', :account_sid,
                :twilio_sid, :now, :now
         FROM intake
-        ON CONFLICT (company_id, twilio_sid) DO NOTHING
+        ON CONFLICT (company_id, twilio_sid) WHERE twilio_sid IS NOT NULL DO NOTHING
         RETURNING id
     )
     INSERT INTO message_events (company_id, id, message_id, at, kind, detail)
