@@ -99,8 +99,8 @@ class Leg:
 class News:
     """What Twilio says of one leg. `sequence` counts the callbacks of a leg; None for what was said elsewhere.
 
-    `at` is when it happened, as far as it is told. `price` is as Twilio writes it (negative for a charge), None until it
-    is settled.
+    `at` is when it happened, as far as it is told. `price` is as Twilio writes it (negative for a charge), None until
+    it is settled.
     """
 
     sid: str
