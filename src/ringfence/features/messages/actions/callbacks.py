@@ -74,7 +74,7 @@ async def take_in(session: TenantSession, callbacks: Sequence[Callback]) -> list
     known = [
         (number, callback, records[target])
         for number, (callback, target) in enumerate(zip(callbacks, targets, strict=True))
-        if target in records
+        if target is not None and target in records
     ]
     is_new = await _keep(session, known)
     fresh = [item for item, new in zip(known, is_new, strict=True) if new]
