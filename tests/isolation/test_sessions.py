@@ -5,7 +5,19 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ChunkedIteratorResult, Insert, Select, func, insert, select, text, update
+from sqlalchemy import (
+    ChunkedIteratorResult,
+    Insert,
+    Select,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
@@ -77,6 +89,33 @@ async def test_each_company_sees_its_own_rows_only(tenancy: Tenancy) -> None:
         ),
         pytest.param(lambda a, b: select(select(Contact.id).cte()), id="cte without company"),
         pytest.param(
+            lambda a, b: select(Contact).where(Contact.id.in_(select(Contact.id).where(Contact.company_id == a))),
+            id="company only in a subquery of the same table",
+        ),
+        pytest.param(
+            lambda a, b: select(Contact).where(Contact.company_id == a, Contact.id.in_(select(Contact.id))),
+            id="the same table inside without company",
+        ),
+        pytest.param(
+            lambda a, b: select(select(Contact.id).where(Contact.company_id == a).subquery(), Contact.first_name),
+            id="company only in a subquery of FROM",
+        ),
+        pytest.param(
+            lambda a, b: select(Contact).where(
+                Contact.company_id == a,
+                exists().where(Conversation.company_id == Contact.company_id).correlate(None),
+            ),
+            id="uncorrelated subquery with a table of its own",
+        ),
+        pytest.param(
+            lambda a, b: union_all(select(Contact.id).where(Contact.company_id == a), select(Contact.id)),
+            id="one side of a union",
+        ),
+        pytest.param(
+            lambda a, b: delete(Contact).where(Contact.id.in_(select(Contact.id).where(Contact.company_id == a))),
+            id="delete with company only in a subquery",
+        ),
+        pytest.param(
             lambda a, b: select(Contact.id, select(func.count(Conversation.id)).scalar_subquery()).where(
                 Contact.company_id == a
             ),
@@ -133,6 +172,40 @@ async def test_inspector_refuses_a_statement_that_does_not_name_its_company(tena
                 Contact.id.not_in(select(Conversation.contact_id).where(Conversation.company_id == a)),
             ),
             id="scoped subquery",
+        ),
+        pytest.param(
+            lambda a: select(Contact).where(
+                Contact.company_id == a,
+                ~exists().where(Conversation.company_id == Contact.company_id, Conversation.contact_id == Contact.id),
+            ),
+            id="correlated subquery through the company of the outer table",
+        ),
+        pytest.param(
+            lambda a: select(
+                select(func.count(Conversation.id))
+                .where(Conversation.company_id == Contact.company_id, Conversation.contact_id == Contact.id)
+                .correlate(Contact)
+                .scalar_subquery()
+            ).where(Contact.company_id == a),
+            id="explicitly correlated subquery",
+        ),
+        pytest.param(
+            lambda a: (
+                select(Contact)
+                .where(Contact.company_id == a)
+                .join(
+                    select(Contact.id).where(Contact.company_id == a).subquery(),
+                    Contact.company_id == a,
+                )
+            ),
+            id="subquery of the same table in FROM, both with company",
+        ),
+        pytest.param(
+            lambda a: union_all(
+                select(Contact.id).where(Contact.company_id == a),
+                select(Conversation.id).where(Conversation.company_id == a),
+            ),
+            id="union of scoped sides",
         ),
         pytest.param(
             lambda a: update(Contact).where(Contact.company_id == a).values(first_name=Contact.first_name), id="update"

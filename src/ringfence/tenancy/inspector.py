@@ -14,11 +14,12 @@ Literal SQL passes only as a registered statement (`ringfence.tenancy.statements
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Delete, Insert, Select, Table, TextClause, Update
-from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import (
@@ -32,7 +33,17 @@ from sqlalchemy.sql.elements import (
     SavepointClause,
 )
 from sqlalchemy.sql.schema import Column
-from sqlalchemy.sql.selectable import Alias, CompoundSelect, Exists, FromClause, Join
+from sqlalchemy.sql.selectable import (
+    Alias,
+    AliasedReturnsRows,
+    CompoundSelect,
+    Exists,
+    FromClause,
+    Join,
+    Lateral,
+    SelectStatementGrouping,
+    TextualSelect,
+)
 
 from ringfence.tenancy.errors import UnscopedStatementError
 from ringfence.tenancy.statements import is_registered
@@ -96,48 +107,124 @@ def _inspect_text(statement: TextClause, parameter_sets: Sequence[Mapping[str, A
 
 
 class Inspection:
-    """One statement's walk: which tables it touches, and which of them are bound to the company."""
+    """One statement's walk, select by select: each has to bind every fenced table of its own FROM."""
 
     def __init__(self, parameter_sets: Sequence[Mapping[str, Any]], company_id: UUID) -> None:
         self.parameter_sets = parameter_sets or [{}]
         self.company_id = company_id
-        self.bound: set[FromClause] = set()
-        self.equal: list[tuple[FromClause, FromClause]] = []
-        self.touched: list[FromClause] = []
         self.evidence: list[BindParameter[Any]] = []
         self.inserts = False
 
     def check(self, statement: Any) -> None:
         """Walk the whole statement, subqueries and CTEs included; keep the parameters that named the company."""
-        for element in visitors.iterate(statement):
-            if isinstance(element, TextClause):
+        self._enter(statement, _Outside())
+
+    def is_company(self, element: ColumnElement[Any]) -> bool:
+        """Whether an expression is a parameter that holds the session's company in every set of values."""
+        if not isinstance(element, BindParameter):
+            return False
+        keys = (element.key, getattr(element, "_orig_key", element.key))
+        values = [next((given[key] for key in keys if key in given), element.value) for given in self.parameter_sets]
+        if not all(value == self.company_id for value in values):
+            return False
+        self.evidence.append(element)
+        return True
+
+    def _enter(self, statement: Any, outside: "_Outside") -> None:
+        if isinstance(statement, Insert):
+            self._insert(statement)
+        scope = _Scope(self, statement, outside)
+        scope.require_bound()
+        self._descend(statement, scope)
+
+    def _descend(self, element: Any, scope: "_Scope") -> None:
+        for child in element.get_children():
+            if isinstance(child, TextClause):
                 raise UnscopedStatementError("literal SQL inside a statement")
-            if isinstance(element, Select):
-                self._touch(element.get_final_froms())
-                self._conditions(_conjuncts(element.whereclause))
-            elif isinstance(element, Insert):
-                self._insert(element)
-            elif isinstance(element, Update | Delete):
-                self._touch([element.table])
-                self._touch_mentioned(element)
-                self._conditions(_conjuncts(element.whereclause))
-                if isinstance(element, Update):
-                    self._refuse_moves(element)
+            if isinstance(child, AliasedReturnsRows) and not isinstance(child, Alias):
+                # A subquery in FROM or a CTE sees nothing of the statement that it stands in, unless it is LATERAL.
+                self._enter_rows(child.element, scope.inside() if isinstance(child, Lateral) else _Outside())
+            elif isinstance(child, Select | CompoundSelect | UpdateBase):
+                self._enter_rows(child, scope.inside())
+            else:
+                self._descend(child, scope)
+
+    def _enter_rows(self, rows: Any, outside: "_Outside") -> None:
+        if isinstance(rows, Select | UpdateBase):
+            self._enter(rows, outside)
+        elif isinstance(rows, CompoundSelect | SelectStatementGrouping):
+            for part in rows.get_children():
+                self._enter_rows(part, outside)
+        elif isinstance(rows, TextClause | TextualSelect):
+            raise UnscopedStatementError("literal SQL inside a statement")
+
+    def _insert(self, statement: Insert) -> None:
+        self.inserts = True
+        if not _is_fenced(statement.table):
+            return
+        if statement.select is not None:
+            position = [_column_name(name) for name in statement._select_names or []].index(COMPANY)
+            selected = list(statement.select.selected_columns)[position]
+            source = _company_table(selected)
+            if source is None and not self.is_company(selected):
+                raise UnscopedStatementError(f"INSERT … SELECT into {_name(statement.table)} without the company")
+            return
+        rows = _inserted_values(statement, self.parameter_sets)
+        if not rows or any(value != self.company_id for value in rows):
+            raise UnscopedStatementError(f"INSERT into {_name(statement.table)} for another company, or none")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What a nested select may refer to: SQLAlchemy correlates by itself with the select right around it alone."""
+
+    around: frozenset[FromClause] = frozenset()
+    further: frozenset[FromClause] = frozenset()
+    bound: frozenset[FromClause] = frozenset()
+
+
+class _Scope:
+    """One SELECT, UPDATE or DELETE: its own tables, and which of them are bound to the company."""
+
+    def __init__(self, inspection: Inspection, statement: Any, outside: _Outside) -> None:
+        self._is_company = inspection.is_company
+        self._outside = outside
+        self.bound: set[FromClause] = set(outside.bound)
+        self.touched: list[FromClause] = []
+        self.tables: set[FromClause] = set()
+        self._equal: list[tuple[FromClause, FromClause]] = []
+        if isinstance(statement, Select):
+            self._touch(_own_froms(cast("Select[Any]", statement), outside))
+            self._conditions(_conjuncts(statement.whereclause))
+        elif isinstance(statement, Update | Delete):
+            self._touch([statement.table, *_mentioned(statement)])
+            self._conditions(_conjuncts(statement.whereclause))
+            if isinstance(statement, Update):
+                _refuse_moves(statement)
+        elif isinstance(statement, Insert):
+            self.tables.add(statement.table)
         self._spread()
+
+    def require_bound(self) -> None:
+        """Raise UnscopedStatementError unless every fenced table is bound."""
         missing = sorted({_name(table) for table in self.touched if table not in self.bound})
         if missing:
             raise UnscopedStatementError(f"no company_id = … for {', '.join(missing)}")
 
+    def inside(self) -> _Outside:
+        """What a select nested in an expression of this one may refer to."""
+        further = self._outside.around | self._outside.further
+        return _Outside(frozenset(self.tables), further, frozenset(self.bound))
+
     def _touch(self, froms: Iterable[FromClause]) -> None:
         for source in froms:
-            self.touched.extend(table for table in _leaves(source) if _is_fenced(table))
+            leaves = list(_leaves(source))
+            self.tables.update(leaves)
+            self.touched.extend(table for table in leaves if _is_fenced(table))
+            # A table of the same name further out is another row of it: being bound there says nothing here.
+            self.bound.difference_update(leaves)
+        for source in froms:
             self._joins(source)
-
-    def _touch_mentioned(self, statement: UpdateBase) -> None:
-        """UPDATE and DELETE take in every table that WHERE or SET mention, without a FROM that names it."""
-        for element in visitors.iterate(statement):
-            if isinstance(element, Column) and _is_fenced(table := _unannotated(element.table)):
-                self.touched.append(table)
 
     def _joins(self, source: FromClause) -> None:
         if not isinstance(source, Join):
@@ -161,56 +248,57 @@ class Inspection:
                 if self._is_company(other):
                     self.bound.add(table)
                 elif (partner := _company_table(other)) is not None:
-                    self.equal.append((partner, table))
+                    self._equal.append((partner, table))
 
     def _conditions(self, conjuncts: Iterable[ColumnElement[Any]]) -> None:
         for left, right in _equalities(conjuncts):
             first, second = _company_table(left), _company_table(right)
             if first is not None and second is not None:
-                self.equal += [(first, second), (second, first)]
+                self._equal += [(first, second), (second, first)]
             elif first is not None and self._is_company(right):
                 self.bound.add(first)
             elif second is not None and self._is_company(left):
                 self.bound.add(second)
 
-    def _is_company(self, element: ColumnElement[Any]) -> bool:
-        if not isinstance(element, BindParameter):
-            return False
-        keys = (element.key, getattr(element, "_orig_key", element.key))
-        values = [next((given[key] for key in keys if key in given), element.value) for given in self.parameter_sets]
-        if not all(value == self.company_id for value in values):
-            return False
-        self.evidence.append(element)
-        return True
-
-    def _insert(self, statement: Insert) -> None:
-        self.inserts = True
-        if not _is_fenced(statement.table):
-            return
-        if statement.select is not None:
-            position = [_column_name(name) for name in statement._select_names or []].index(COMPANY)
-            selected = list(statement.select.selected_columns)[position]
-            source = _company_table(selected)
-            if source is None and not self._is_company(selected):
-                raise UnscopedStatementError(f"INSERT … SELECT into {_name(statement.table)} without the company")
-            return
-        rows = _inserted_values(statement, self.parameter_sets)
-        if not rows or any(value != self.company_id for value in rows):
-            raise UnscopedStatementError(f"INSERT into {_name(statement.table)} for another company, or none")
-
-    def _refuse_moves(self, statement: Update) -> None:
-        names = {_column_name(column) for column in (statement._values or {})}
-        if COMPANY in names:
-            raise UnscopedStatementError("a row never changes its company")
-
     def _spread(self) -> None:
         grew = True
         while grew:
             grew = False
-            for source, target in self.equal:
+            for source, target in self._equal:
                 if source in self.bound and target not in self.bound:
                     self.bound.add(target)
                     grew = True
+
+
+def _own_froms(statement: "Select[Any]", outside: _Outside) -> list[FromClause]:
+    """The FROM of a select without what it takes from around it, by SQLAlchemy's rules of correlation."""
+    froms = list(statement.get_final_froms())
+    everywhere = outside.around | outside.further
+    if statement._correlate:
+        named = {_unannotated(source) for source in statement._correlate}
+        return [source for source in froms if _unannotated(source) not in named & everywhere]
+    if statement._correlate_except is not None:
+        kept = {_unannotated(source) for source in statement._correlate_except}
+        return [source for source in froms if _unannotated(source) in kept or _unannotated(source) not in everywhere]
+    if statement._auto_correlate and len(froms) > 1:
+        return [source for source in froms if _unannotated(source) not in outside.around]
+    return froms
+
+
+def _mentioned(element: Any) -> Iterator[FromClause]:
+    """UPDATE and DELETE take in every table that WHERE or SET mention, without a FROM that names it."""
+    for child in element.get_children():
+        if isinstance(child, Column):
+            if _is_fenced(table := _unannotated(child.table)):
+                yield table
+        elif not isinstance(child, Select | CompoundSelect | AliasedReturnsRows):
+            yield from _mentioned(child)
+
+
+def _refuse_moves(statement: Update) -> None:
+    names = {_column_name(column) for column in (statement._values or {})}
+    if COMPANY in names:
+        raise UnscopedStatementError("a row never changes its company")
 
 
 def _inserted_values(statement: Insert, parameter_sets: Sequence[Mapping[str, Any]]) -> list[Any]:
