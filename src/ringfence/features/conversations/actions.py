@@ -1,5 +1,7 @@
 """Writing conversations. Texts bump them; people read them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -32,6 +34,56 @@ _BUMP = register(
     RETURNING c.id
     """,
 )
+
+# In order, so that two that put texts into the same conversations wait for each other the same way round.
+_BUMP_MANY = register(
+    "conversations.bump_many",
+    """
+    INSERT INTO conversations AS c (
+        company_id, id, phone_number_id, outside_number, contact_id, last_message_at, last_direction, last_preview,
+        unread_count, created_at
+    )
+    SELECT :company_id, u.id, u.phone_number_id, u.outside_number, u.contact_id, :at, 'outbound', u.preview, 0, :at
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:phone_number_ids AS uuid[]), CAST(:outside_numbers AS text[]),
+        CAST(:contact_ids AS uuid[]), CAST(:previews AS text[])
+    ) AS u(id, phone_number_id, outside_number, contact_id, preview)
+    ORDER BY u.phone_number_id, u.outside_number
+    ON CONFLICT (company_id, phone_number_id, outside_number) DO UPDATE
+    SET contact_id = COALESCE(excluded.contact_id, c.contact_id),
+        last_message_at = GREATEST(excluded.last_message_at, c.last_message_at),
+        last_direction = excluded.last_direction,
+        last_preview = excluded.last_preview
+    RETURNING c.id, c.phone_number_id, c.outside_number
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One text out, as its conversation shows it."""
+
+    phone_number_id: UUID
+    outside_number: str
+    contact_id: UUID | None
+    preview: str
+
+
+async def bump_many(session: TenantSession, texts: Sequence[Outgoing], *, at: datetime) -> dict[tuple[UUID, str], UUID]:
+    """Put texts out at the top of their conversations, one a conversation; (our number's id, number) → its id."""
+    rows = await session.execute(
+        _BUMP_MANY,
+        {
+            "company_id": session.company_id,
+            "ids": [new_id() for _ in texts],
+            "phone_number_ids": [text.phone_number_id for text in texts],
+            "outside_numbers": [text.outside_number for text in texts],
+            "contact_ids": [text.contact_id for text in texts],
+            "previews": [text.preview for text in texts],
+            "at": at,
+        },
+    )
+    return {(row.phone_number_id, row.outside_number): row.id for row in rows}
 
 
 async def bump(

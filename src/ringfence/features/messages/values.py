@@ -9,7 +9,7 @@ from ringfence.providers.twilio.codes import explain
 
 DIRECTIONS = ("inbound", "outbound")
 ENCODINGS = ("GSM-7", "UCS-2")
-SOURCES = ("api", "console", "retry", "scheduled", "auto_reply", "webhook", "sync")
+SOURCES = ("api", "console", "retry", "scheduled", "bulk", "auto_reply", "webhook", "sync")
 MEDIA_STATUSES = ("pending", "stored", "failed", "remote")
 
 # A status only moves to a higher rank; equal ranks are final against each other, so the first one stands.
@@ -69,8 +69,9 @@ MOST_MEDIA: Final = 10
 DUPLICATE_SECONDS: Final = 10
 """How long the same body to the same number counts as sent by mistake."""
 
-REPLY, TRANSACTIONAL, SCHEDULED = 0, 1, 2
-"""Priorities in the outbox: an answer goes before what the company begins, and that before what was planned."""
+REPLY, TRANSACTIONAL, SCHEDULED, BULK = 0, 1, 2, 3
+"""Priorities in the outbox: an answer goes before what the company begins, that before what was planned, and bulk last.
+"""
 
 ANSWERS: Final = frozenset({"api", "console", "retry", "auto_reply"})
 """Where a text comes from that may be an answer to the other side's text; what was planned ahead never is."""

@@ -1,5 +1,5 @@
 """Tables of the bulk room."""
 
-from ringfence.features.bulk.model import lists
+from ringfence.features.bulk.model import lists, sends
 
-__all__ = ("lists",)
+__all__ = ("lists", "sends")

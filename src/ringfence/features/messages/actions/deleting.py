@@ -11,7 +11,7 @@ from ringfence.features.audit_log.values import Actor
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.values import preview_of
 from ringfence.features.messages.actions import recording
-from ringfence.features.messages.actions.merging import Event
+from ringfence.features.messages.actions.merging import Event, count_key_of
 from ringfence.features.messages.errors import UnderWayError
 from ringfence.features.messages.model import Media, Message, WebhookEvent
 from ringfence.features.messages.queries.messages import get_message, last_of
@@ -42,9 +42,11 @@ async def delete_message(session: TenantSession, message_id: UUID, *, actor: Act
 
 async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Message:
     await session.refresh(message, with_for_update={"key_share": True})
+    before = count_key_of(message.status, refusal_code=message.refusal_code, error_code=message.error_code)
     message.status, message.not_before, message.updated_at = "canceled", None, utc_now()
     message.refusal_code = message.reason = None
     await session.flush()
+    await recording.count_move(session, message, before=before)
     await recording.note(session, [Event(message.id, "canceled", {"by": actor.name, "by_kind": actor.kind})])
     return message
 
