@@ -16,9 +16,11 @@ from ringfence.features.contacts.actions.importing import start_import
 from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.contacts.model import EXISTING
 from ringfence.features.contacts.schemas import ImportAnswer, ImportMapping, ImportProblem
-from ringfence.features.contacts.values.files import ENCODINGS, MOST_BYTES, SEPARATORS, Layout, Told, inspect_file
+from ringfence.features.contacts.values.columns import Told
+from ringfence.features.contacts.values.files import MOST_BYTES, Layout, inspect_file
 from ringfence.kit.ids import new_id
 from ringfence.kit.keyring import Keyring
+from ringfence.kit.sheets.delimited import ENCODINGS, SEPARATORS
 from ringfence.tenancy.sessions import Tenancy
 from ringfence.web.caller import Caller, Manager, TenantDB
 from ringfence.web.paging import DEFAULT_PAGE, Cursors, Position, Rank
