@@ -10,6 +10,7 @@ import ringfence
 from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
 from ringfence.features.audit_log import routes as audit_log
+from ringfence.features.bulk import routes as bulk
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
 from ringfence.features.companies import routes as companies
@@ -52,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    bulk.router,
     audit_log.router,
     health.router,
     site.router,

@@ -5,6 +5,9 @@ from datetime import timedelta
 
 from ringfence.features.audit_log.jobs import seal_audit_log
 from ringfence.features.audit_log.values import SealAuditLog
+from ringfence.features.bulk.jobs.sends import rehearse_bulk, run_bulk
+from ringfence.features.bulk.queries.sends import COMPANIES_DUE as COMPANIES_WITH_BULK_DUE
+from ringfence.features.bulk.values.sends import RehearseBulk, RunBulk
 from ringfence.features.calls.jobs import (
     FetchRecordingHandler,
     HangUpHandler,
@@ -57,6 +60,8 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        RehearseBulk: rehearse_bulk,
+        RunBulk: run_bulk,
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
@@ -80,5 +85,6 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.sweep_seconds, SweepMessages),
         every(runtime.settings.sweep_seconds, SweepCalls),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
+        every(runtime.settings.bulk_seconds, RunBulk, among=COMPANIES_WITH_BULK_DUE),
         every(SEAL_SECONDS, SealAuditLog),
     )

@@ -38,6 +38,25 @@ MENDABLE: Final = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many recipients stand at a status for a reason; `code` is empty where there is none."""
+
+    status: str
+    code: str
+    recipients: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One segment to a country in millionths of a currency unit; `texts` is of how many it is the median, 0 if set."""
+
+    country: str
+    micros: int
+    currency: str
+    texts: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearseBulk(Job):
     """Count what a bulk send would do, to whom and at what price."""

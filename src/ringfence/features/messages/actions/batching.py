@@ -129,15 +129,22 @@ async def set_aside(
         await recording.write(session, records.values(), events)
 
 
-async def put_in_again(session: TenantSession, message_ids: Sequence[UUID], rates: Mapping[UUID, Decimal]) -> None:
-    """Put texts that were taken back into the outbox again; the gate is asked when they are sent. Call it last."""
-    records = await recording.lock(session, message_ids)
+async def put_in_again(session: TenantSession, message_ids: Sequence[UUID], rates: Mapping[UUID, Decimal]) -> set[UUID]:
+    """Put texts that were taken back into the outbox again; the gate is asked when they are sent. Call it last.
+
+    `rates` are the senders that may send them: those of another number are canceled instead, and their ids returned.
+    """
+    entries = await batches.entries(session, message_ids)
+    going = [entry for entry in entries if entry.sender_id in rates]
+    stranded = [entry.message_id for entry in entries if entry.sender_id not in rates]
+    await set_aside(session, stranded, to="canceled", code="sender_changed", reason="It goes out from another number.")
+    records = await recording.lock(session, [entry.message_id for entry in going])
     for record in records.values():
         record.status, record.refusal_code, record.reason = "queued", None, None
         record.not_before, record.changed = None, True
     await recording.write(session, records.values(), [Event(message_id, "released", {}) for message_id in records])
-    entries = await batches.entries(session, list(records))
-    await outbox.enqueue_many(session, entries, priority=BULK, rates=rates)
+    await outbox.enqueue_many(session, going, priority=BULK, rates=rates)
+    return set(stranded)
 
 
 async def _store(session: TenantSession, drafts: Sequence[BulkDraft], bulk: Bulk, *, at: datetime) -> None:
@@ -156,7 +163,7 @@ async def _store(session: TenantSession, drafts: Sequence[BulkDraft], bulk: Bulk
         await templates.note_used(session, bulk.template_id, texts=len(drafts))
     for sender_id in sorted({draft.sender_id for draft in drafts}):
         await phone_numbers.touch_used(session, sender_id, at=at)
-    entries = [Entry(row["id"], row["phone_number_id"], row["num_segments"]) for row in rows]
+    entries = [Entry(d.id, d.sender_id, count_segments(d.body).segments) for d in drafts]
     await outbox.enqueue_many(session, entries, priority=BULK, rates=bulk.rates)
 
 

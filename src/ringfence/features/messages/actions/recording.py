@@ -28,15 +28,6 @@ _LOCK = register(
     FOR NO KEY UPDATE
     """,
 )
-_COUNT = """
-    INSERT INTO bulk_count_changes (company_id, id, bulk_send_id, status, code, change)
-    SELECT :company_id, u.id, u.bulk_send_id, u.status, u.code, u.change
-    FROM unnest(
-        CAST(:count_ids AS uuid[]), CAST(:count_sends AS uuid[]), CAST(:count_statuses AS text[]),
-        CAST(:count_codes AS text[]), CAST(:count_changes AS int[])
-    ) AS u(id, bulk_send_id, status, code, change)
-"""
-_COUNT_ALONE = register("messages.count", _COUNT)
 # Records, counts and timelines in one round trip.
 _WRITE = register(
     "messages.write",
@@ -55,9 +46,14 @@ _WRITE = register(
         ) AS u(id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at,
                num_segments, price_micros, price_currency)
         WHERE m.company_id = :company_id AND m.id = u.id
-    ), counted AS ("""
-    + _COUNT
-    + """)
+    ), counted AS (
+        INSERT INTO bulk_count_changes (company_id, id, bulk_send_id, status, code, change)
+        SELECT :company_id, u.id, u.bulk_send_id, u.status, u.code, u.change
+        FROM unnest(
+            CAST(:count_ids AS uuid[]), CAST(:count_sends AS uuid[]), CAST(:count_statuses AS text[]),
+            CAST(:count_codes AS text[]), CAST(:count_changes AS int[])
+        ) AS u(id, bulk_send_id, status, code, change)
+    )
     INSERT INTO message_events (company_id, id, message_id, at, kind, detail)
     SELECT :company_id, u.id, u.message_id, :now, u.kind, CAST(u.detail AS jsonb)
     FROM unnest(
@@ -80,40 +76,14 @@ async def write(
 ) -> None:
     """Write the records that changed, and lines on timelines in the order given, all at one instant (default: now)."""
     changed = [record for record in records if record.changed]
-    if not changed and not events:
-        return
-    await session.execute(
-        _WRITE,
-        {
-            "company_id": session.company_id,
-            "now": at or utc_now(),
-            "ids": [record.id for record in changed],
-            "statuses": [record.status for record in changed],
-            "sids": [record.twilio_sid for record in changed],
-            "accounts": [record.account_sid for record in changed],
-            "error_codes": [record.error_code for record in changed],
-            "refusal_codes": [record.refusal_code for record in changed],
-            "reasons": [record.reason for record in changed],
-            "not_before": [record.not_before for record in changed],
-            "accepted_at": [record.accepted_at for record in changed],
-            "num_segments": [record.num_segments for record in changed],
-            "prices": [record.price_micros for record in changed],
-            "currencies": [record.price_currency for record in changed],
-            "event_ids": [new_id() for _ in events],
-            "message_ids": [event.message_id for event in events],
-            "kinds": [event.kind for event in events],
-            "details": [json.dumps(event.detail, default=str) for event in events],
-            **_counts(_moves(changed)),
-        },
-    )
+    await _save(session, changed, events, _moves(changed), at=at)
     for record in changed:
         record.before = record.count_key
 
 
 async def count(session: TenantSession, counts: Counts) -> None:
     """Note that so many recipients of a bulk send came to a status, or (below zero) left it."""
-    if any(counts.values()):
-        await session.execute(_COUNT_ALONE, {"company_id": session.company_id, **_counts(counts)})
+    await _save(session, (), (), counts, at=None)
 
 
 async def count_move(session: TenantSession, message: Message, *, before: CountKey) -> None:
@@ -137,7 +107,7 @@ def _moves(records: Iterable[Record]) -> Counts:
     return counts
 
 
-def _counts(counts: Counts) -> dict[str, object]:
+def _columns(counts: Counts) -> dict[str, object]:
     moved = [(key, change) for key, change in counts.items() if change]
     return {
         "count_ids": [new_id() for _ in moved],
@@ -146,3 +116,34 @@ def _counts(counts: Counts) -> dict[str, object]:
         "count_codes": [key[2] for key, _ in moved],
         "count_changes": [change for _, change in moved],
     }
+
+
+async def _save(
+    session: TenantSession, changed: Sequence[Record], events: Sequence[Event], counts: Counts, *, at: datetime | None
+) -> None:
+    if not changed and not events and not any(counts.values()):
+        return
+    await session.execute(
+        _WRITE,
+        {
+            "company_id": session.company_id,
+            "now": at or utc_now(),
+            "ids": [record.id for record in changed],
+            "statuses": [record.status for record in changed],
+            "sids": [record.twilio_sid for record in changed],
+            "accounts": [record.account_sid for record in changed],
+            "error_codes": [record.error_code for record in changed],
+            "refusal_codes": [record.refusal_code for record in changed],
+            "reasons": [record.reason for record in changed],
+            "not_before": [record.not_before for record in changed],
+            "accepted_at": [record.accepted_at for record in changed],
+            "num_segments": [record.num_segments for record in changed],
+            "prices": [record.price_micros for record in changed],
+            "currencies": [record.price_currency for record in changed],
+            "event_ids": [new_id() for _ in events],
+            "message_ids": [event.message_id for event in events],
+            "kinds": [event.kind for event in events],
+            "details": [json.dumps(event.detail, default=str) for event in events],
+            **_columns(counts),
+        },
+    )

@@ -47,6 +47,7 @@ async def ask_many(session: TenantSession, candidates: Sequence[Candidate]) -> d
                 opted_out=blocks.cover(item.to_number, item.sender_id),
                 duplicate=item.id in duplicates,
                 timing=replace(timed, spent=timed.spent + taken) if timed else None,
+                blocked_country=facts.blocked_country(state.rules, item.to_number),
             )
         )
         if answer is None and timed is not None and timed.budget is not None:
