@@ -6,7 +6,7 @@ list of a million takes no more memory than one of a thousand.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
@@ -55,6 +55,10 @@ class Found:
             values[name] = Counter[str](values[name])
         return cls(**values)
 
+    def written(self) -> dict[str, Any]:
+        """What `read` reads."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
     def add(self, letter: Letter, segments: int, encoding: str) -> None:
         """One more text that would be sent."""
         body, number = cast("str", letter.body), letter.recipient.phone_number
@@ -86,7 +90,7 @@ async def rehearse_batch(session: TenantSession, bulk_send_id: UUID) -> bool:
         await _count(session, found, await compose(session, bulk, [(item, first) for item in recipients], numbers))
         bulk.rehearsed = recipients[-1].position
         found.looked_at += len(recipients)
-    bulk.rehearsal, bulk.updated_at = asdict(found), utc_now()
+    bulk.rehearsal, bulk.updated_at = found.written(), utc_now()
     if len(recipients) < _BATCH:
         bulk.status, bulk.rehearsed_at, bulk.recipients_count = "ready", utc_now(), found.looked_at
     await session.flush()
@@ -126,7 +130,7 @@ async def _count(session: TenantSession, found: Found, letters: Sequence[Letter]
                 at=now,
             )
         )
-    for key, answer in (await ask_many(session, asked)).items():
+    for key, answer in (await ask_many(session, asked, rehearsal=True)).items():
         if isinstance(answer, Refuse):
             found.skipped[answer.code] += 1
             continue

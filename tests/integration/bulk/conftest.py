@@ -1,0 +1,21 @@
+"""Two companies that text in bulk."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ringfence.features.contacts.actions.upload_store import UploadStore
+from tests.factories.cluster import Database
+from tests.factories.texts import Texting, make_texting, texting_services
+from tests.factories.world import World
+
+
+@pytest.fixture
+def more_services(tmp_path: Path) -> tuple[object, ...]:
+    return (*texting_services(tmp_path / "media"), UploadStore(tmp_path / "uploads"))
+
+
+@pytest.fixture
+async def texting(world: World, client: httpx.AsyncClient, database: Database) -> Texting:
+    return await make_texting(world, client, database)
