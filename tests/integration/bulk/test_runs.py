@@ -3,20 +3,16 @@
 import csv
 import io
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import time_machine
 
 from ringfence.kit.clock import utc_now
 from tests.factories.bulk import (
     act,
-    create,
     created,
     customers,
     delivered,
     look,
-    make_list,
     recount,
     rehearsed,
     started,
