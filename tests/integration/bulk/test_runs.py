@@ -357,8 +357,3 @@ async def test_companies_are_looked_at_only_while_there_is_something_to_do(texti
     with time_machine.travel(utc_now() + timedelta(days=3), tick=False):
         await turn(texting, a)
         assert due() == []
-
-
-def test_counting_helpers_agree() -> None:
-    """Numbers that nobody has: each one once."""
-    assert len(set(customers(300))) == 300
