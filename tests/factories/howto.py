@@ -1,6 +1,7 @@
 """Runs the curl lines of a page of docs/howto against the application, so that no page shows what does not work.
 
-Understood: `$ curl …` and `$ NAME=$(curl … | jq -r .field)` in `console` blocks, with -s, -X, -H, --json, -F and -o.
+Understood: `$ curl …` and `$ NAME=$(curl … | jq -r .field)` in `console` blocks, with -s, -X, -H, --json, -F and -o,
+and -b and -c for the cookies, which the client keeps by itself.
 """
 
 import re
@@ -54,6 +55,8 @@ async def _curl(client: httpx.AsyncClient, command: str, folder: Path) -> httpx.
         elif word == "-H":
             name, _, value = words.pop(0).partition(":")
             request["headers"][name] = value.strip()
+        elif word in {"-b", "-c"}:
+            words.pop(0)
         elif word == "--json":
             request["content"] = words.pop(0).encode()
             request["headers"]["Content-Type"] = "application/json"

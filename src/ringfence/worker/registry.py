@@ -13,7 +13,7 @@ from ringfence.features.calls.jobs import (
     SweepCallsHandler,
 )
 from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, PlaceCall, RemoveRecordings, SweepCalls
-from ringfence.features.companies.values import ReviewHeld
+from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
 from ringfence.features.messages.jobs import (
@@ -26,6 +26,8 @@ from ringfence.features.messages.jobs import (
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SyncHandler
 from ringfence.features.phone_numbers.values import SyncPhoneNumbers
+from ringfence.features.platform.jobs import refresh_health
+from ringfence.features.platform.queries import ALL_COMPANIES
 from ringfence.features.scheduling.jobs import SendDueHandler
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from ringfence.features.scheduling.values import SendDue
@@ -40,6 +42,7 @@ from ringfence.worker.mail import NoMailer, SMTPMailer
 TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
+HEALTH_SECONDS = 60.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -48,6 +51,7 @@ def handlers(runtime: Runtime) -> Handlers:
     mailer = SMTPMailer(smtp_url.get_secret_value(), runtime.settings.mail_from) if smtp_url else NoMailer()
     return {
         SealAuditLog: seal_audit_log,
+        RefreshHealth: refresh_health,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
@@ -81,4 +85,5 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.sweep_seconds, SweepCalls),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
+        every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
     )
