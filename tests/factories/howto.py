@@ -40,23 +40,32 @@ async def run_page(page: str, client: httpx.AsyncClient, values: Mapping[str, st
     return done
 
 
+def _without(words: list[str]) -> list[str]:
+    """The words of a command without -s, and without -b and -c and their file."""
+    given = iter(words)
+    kept: list[str] = []
+    for word in given:
+        if word in {"-b", "-c"}:
+            next(given)
+        elif word != "-s":
+            kept.append(word)
+    return kept
+
+
 async def _curl(client: httpx.AsyncClient, command: str, folder: Path) -> httpx.Response:
     words = shlex.split(command)
     assert words.pop(0) == "curl", command
     request: dict[str, Any] = {"headers": {}}
     method = url = output = None
     form: dict[str, str] = {}
+    words = _without(words)
     while words:
         word = words.pop(0)
-        if word == "-s":
-            continue
         if word == "-X":
             method = words.pop(0)
         elif word == "-H":
             name, _, value = words.pop(0).partition(":")
             request["headers"][name] = value.strip()
-        elif word in {"-b", "-c"}:
-            words.pop(0)
         elif word == "--json":
             request["content"] = words.pop(0).encode()
             request["headers"]["Content-Type"] = "application/json"
