@@ -30,6 +30,7 @@ class Record:
     accepted_at: datetime | None
     phone_number_id: UUID | None
     to_number: str
+    conversation_id: UUID | None = None
     changed: bool = False
 
 
