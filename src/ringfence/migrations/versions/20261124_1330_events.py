@@ -6,7 +6,7 @@ from alembic import op
 from ringfence.tenancy import policies
 
 revision = "20261124_1330"
-down_revision = "20261124_0800"
+down_revision = "20261124_1325"
 branch_labels = None
 depends_on = None
 
