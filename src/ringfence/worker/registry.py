@@ -26,8 +26,8 @@ from ringfence.features.messages.jobs import (
     SweepHandler,
 )
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
-from ringfence.features.phone_numbers.jobs import SyncHandler
-from ringfence.features.phone_numbers.values import SyncPhoneNumbers
+from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
+from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
 from ringfence.features.scheduling.jobs import SendDueHandler
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from ringfence.features.scheduling.values import SendDue
@@ -55,6 +55,7 @@ def handlers(runtime: Runtime) -> Handlers:
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
+        SettlePurchase: SettlePurchaseHandler(runtime.gateway, runtime.keyring),
         ImportContacts: ImportHandler(runtime.uploads),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
