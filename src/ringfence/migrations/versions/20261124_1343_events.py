@@ -5,8 +5,8 @@ from alembic import op
 
 from ringfence.tenancy import policies
 
-revision = "20261124_1330"
-down_revision = "20261124_1325"
+revision = "20261124_1343"
+down_revision = "20261124_1340"
 branch_labels = None
 depends_on = None
 
