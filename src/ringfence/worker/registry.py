@@ -16,6 +16,8 @@ from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, Pla
 from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
+from ringfence.features.events.jobs import trim_events
+from ringfence.features.events.values import TrimEvents
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
@@ -43,6 +45,7 @@ TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
 HEALTH_SECONDS = 60.0
+TRIM_EVENTS_SECONDS = 300.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -52,6 +55,7 @@ def handlers(runtime: Runtime) -> Handlers:
     return {
         SealAuditLog: seal_audit_log,
         RefreshHealth: refresh_health,
+        TrimEvents: trim_events,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
@@ -87,4 +91,5 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
+        every(TRIM_EVENTS_SECONDS, TrimEvents),
     )
