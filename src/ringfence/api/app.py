@@ -23,6 +23,7 @@ from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.messages.values import MOST_MEDIA_BYTES
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
 from ringfence.features.scheduling.actions.replies import cancel_answered
 from ringfence.features.templates import routes as templates
@@ -54,6 +55,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     call_webhooks.router,
     scheduling.router,
     audit_log.router,
+    platform.router,
     health.router,
     site.router,
 )

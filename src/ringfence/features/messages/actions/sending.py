@@ -19,6 +19,7 @@ from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations import queries as conversation_queries
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.conversations.values import preview_of
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Media, MediaUpload, Message
@@ -277,6 +278,7 @@ async def _store(session: TenantSession, message: Message, draft: Draft, uploade
                 created_at=message.created_at,
             )
         )
+    emit(session, kind="message.created", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
 
 
