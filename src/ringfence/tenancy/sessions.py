@@ -11,9 +11,11 @@ from uuid import UUID
 from sqlalchemy import Connection, event
 from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
+from ringfence.errors import BusyError
 from ringfence.tenancy.errors import FenceError, NoCompanyError, UnscopedStatementError, is_no_company
 from ringfence.tenancy.inspector import inspect
 from ringfence.tenancy.statements import is_catalog
@@ -63,7 +65,10 @@ class Tenancy:
 
     @asynccontextmanager
     async def tenant(self, company_id: UUID) -> AsyncGenerator[TenantSession]:
-        """A session for one company: committed on success, rolled back on any error."""
+        """A session for one company: committed on success, rolled back on any error.
+
+        Raises BusyError when no connection became free in time.
+        """
         async with TenantSession(self.app_engine, company_id) as session:
             try:
                 yield session
@@ -72,13 +77,21 @@ class Tenancy:
                 if is_no_company(error):
                     raise NoCompanyError("a policy found no company context") from error
                 raise
+            except PoolTimeoutError:
+                raise BusyError from None
 
     @asynccontextmanager
     async def platform(self) -> AsyncGenerator[PlatformSession]:
-        """A session for the directory: committed on success, rolled back on any error."""
+        """A session for the directory: committed on success, rolled back on any error.
+
+        Raises BusyError when no connection became free in time.
+        """
         async with PlatformSession(self.platform_engine) as session:
-            yield session
-            await session.commit()
+            try:
+                yield session
+                await session.commit()
+            except PoolTimeoutError:
+                raise BusyError from None
 
     async def close(self) -> None:
         """Close both pools."""

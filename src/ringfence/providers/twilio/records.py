@@ -94,7 +94,10 @@ class MessageInfo:
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """One leg of a call as Twilio has it. `duration_seconds` is None while it lasts, `parent_sid` for a first leg."""
+    """One leg of a call as Twilio has it. `duration_seconds` is None while it lasts, `parent_sid` for a first leg.
+
+    `price` is negative for a charge, None until it is settled.
+    """
 
     sid: str
     account_sid: str
@@ -107,6 +110,7 @@ class CallInfo:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    price: Money | None = None
 
 
 def account_info(instance: Any) -> AccountInfo:
@@ -182,6 +186,7 @@ def call_info(instance: Any) -> CallInfo:
         created_at=_moment(instance.date_created) if instance.date_created else utc_now(),
         started_at=_moment(instance.start_time) if instance.start_time else None,
         ended_at=_moment(instance.end_time) if instance.end_time else None,
+        price=_price(instance.price, instance.price_unit),
     )
 
 

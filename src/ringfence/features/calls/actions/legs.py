@@ -53,6 +53,10 @@ async def follow(session: TenantSession, call: Call, legs: Sequence[CallLeg]) ->
         )
     )
     states = [_state(leg) for leg in legs]
+    priced = [leg for leg in legs if leg.price_micros is not None]
+    if priced:
+        call.price_micros = sum(leg.price_micros or 0 for leg in priced)
+        call.price_currency = priced[0].price_currency
     found = whole(call.direction, states, voicemail=bool(has_voicemail))
     if CALL_RANKS[found.status] < CALL_RANKS[call.status]:
         return
@@ -79,9 +83,12 @@ def _state(row: CallLeg) -> Leg:
         answered_at=row.answered_at,
         ended_at=row.ended_at,
         duration_seconds=row.duration_seconds,
+        price_micros=row.price_micros,
+        price_currency=row.price_currency,
     )
 
 
 def _write(row: CallLeg, state: Leg) -> None:
     row.status, row.twilio_sid, row.sequence = state.status, state.twilio_sid, state.sequence
     row.answered_at, row.ended_at, row.duration_seconds = state.answered_at, state.ended_at, state.duration_seconds
+    row.price_micros, row.price_currency = state.price_micros, state.price_currency

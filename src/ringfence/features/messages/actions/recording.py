@@ -16,7 +16,7 @@ _LOCK = register(
     "messages.lock",
     """
     SELECT id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at,
-           phone_number_id, to_number
+           phone_number_id, to_number, num_segments, price_micros, price_currency
     FROM sms_messages
     WHERE company_id = :company_id AND id = ANY(CAST(:ids AS uuid[])) AND direction = 'outbound'
     ORDER BY id
@@ -31,12 +31,15 @@ _WRITE = register(
         UPDATE sms_messages m
         SET status = u.status, twilio_sid = u.twilio_sid, account_sid = u.account_sid, error_code = u.error_code,
             refusal_code = u.refusal_code, reason = u.reason, not_before = u.not_before, accepted_at = u.accepted_at,
+            num_segments = u.num_segments, price_micros = u.price_micros, price_currency = u.price_currency,
             updated_at = :now
         FROM unnest(
             CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:sids AS text[]), CAST(:accounts AS text[]),
             CAST(:error_codes AS int[]), CAST(:refusal_codes AS text[]), CAST(:reasons AS text[]),
-            CAST(:not_before AS timestamptz[]), CAST(:accepted_at AS timestamptz[])
-        ) AS u(id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at)
+            CAST(:not_before AS timestamptz[]), CAST(:accepted_at AS timestamptz[]),
+            CAST(:num_segments AS int[]), CAST(:prices AS bigint[]), CAST(:currencies AS text[])
+        ) AS u(id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at,
+               num_segments, price_micros, price_currency)
         WHERE m.company_id = :company_id AND m.id = u.id
     )
     INSERT INTO message_events (company_id, id, message_id, at, kind, detail)
@@ -77,6 +80,9 @@ async def write(
             "reasons": [record.reason for record in changed],
             "not_before": [record.not_before for record in changed],
             "accepted_at": [record.accepted_at for record in changed],
+            "num_segments": [record.num_segments for record in changed],
+            "prices": [record.price_micros for record in changed],
+            "currencies": [record.price_currency for record in changed],
             "event_ids": [new_id() for _ in events],
             "message_ids": [event.message_id for event in events],
             "kinds": [event.kind for event in events],
