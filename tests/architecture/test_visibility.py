@@ -32,16 +32,75 @@ TABLES = {
     "call_legs",
     "call_recordings",
 }
+# A room that says the rule for its own rows says it in a function of this name.
+OWN_CLAUSE = "_visible_to"
 CLAUSES = {visibility.visible_to, visibility.in_visible_thread, visibility.visible_between}
 _SQL_TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+([a-z_]+)")
 
-WRITES = "writes what its caller has looked up"
-FOUND = "reads what belongs to rows that its caller has found through the clause"
+ROW = "works on a row that its caller has found through the clause"
 SERVER = "the server's own work: nobody is shown what it reads"
-GATE = "the gate asks; the answer names a rule, never a text"
+GATE = "the gate asks; its answer names a rule, never a text or a conversation"
+RULE = "the rule itself"
+CHOICE = "chooses the sender; who would write into a hidden conversation is refused after it"
+OWN = "only the caller's own"
+
 FREE: dict[str, str] = {
+    "calls.actions.keeping.note_asked": SERVER,
     "calls.actions.legs.follow": SERVER,
-    "calls.actions.legs.locked": WRITES,
+    "calls.actions.legs.locked": ROW,
+    "calls.actions.recordings.mark_failed": SERVER,
+    "calls.actions.recordings.take_in": SERVER,
+    "calls.queries.find_leg": SERVER,
+    "calls.queries.just_asked_for": OWN,
+    "calls.queries.late_recordings": SERVER,
+    "calls.queries.legs_of": ROW,
+    "calls.queries.of_conversation": ROW,
+    "calls.queries.pending_recording": SERVER,
+    "calls.queries.recording_ids": SERVER,
+    "calls.queries.recording_of": SERVER,
+    "calls.queries.stored_recording": ROW,
+    "calls.queries.taken_sids": SERVER,
+    "calls.queries.unfinished": SERVER,
+    "conversations.actions._BUMP": SERVER,
+    "conversations.actions.mark_read": ROW,
+    "conversations.actions.show_last": ROW,
+    "conversations.queries.threads._matches": "a condition; its query carries the clause",
+    "conversations.queries.threads._threads": "the beginning of a query; what goes on with it carries the clause",
+    "conversations.queries.threads.find_between": CHOICE,
+    "conversations.queries.threads.find_latest": CHOICE,
+    "conversations.queries.visibility.in_visible_thread": RULE,
+    "conversations.queries.visibility.visible_between": RULE,
+    "conversations.queries.visibility.visible_to": RULE,
+    "messages.actions.answering._unwelcome": SERVER,
+    "messages.actions.background.mark_failed": SERVER,
+    "messages.actions.background.mark_stored": SERVER,
+    "messages.actions.background.note_asked": SERVER,
+    "messages.actions.callbacks._owners": SERVER,
+    "messages.actions.deleting._remove": ROW,
+    "messages.actions.dispatching.MessageTexts._owners": SERVER,
+    "messages.actions.receiving._STORE": SERVER,
+    "messages.actions.recording._LOCK": SERVER,
+    "messages.actions.recording._WRITE": SERVER,
+    "messages.queries.facts._TEXTS": GATE,
+    "messages.queries.facts.addresses": ROW,
+    "messages.queries.facts.is_duplicate": GATE,
+    "messages.queries.inbound._SURROUNDINGS": SERVER,
+    "messages.queries.messages.find_retry": ROW,
+    "messages.queries.messages.get_media": ROW,
+    "messages.queries.messages.last_of": ROW,
+    "messages.queries.messages.media_of": ROW,
+    "messages.queries.messages.timeline": ROW,
+    "messages.queries.open._UNFINISHED": SERVER,
+    "messages.queries.open.held": SERVER,
+    "messages.queries.open.pending_media": SERVER,
+    "messages.queries.open.stored_media": SERVER,
+    "messages.queries.open.with_late_media": SERVER,
+    "messages.queries.timing._SURROUNDINGS": GATE,
+    "scheduling.actions.replies.cancel_answered": SERVER,
+    "scheduling.queries.due": SERVER,
+    "scheduling.queries.has_replied": SERVER,
+    "scheduling.queries.next_due": SERVER,
+    "scheduling.queries.take_due": SERVER,
 }
 
 
@@ -68,14 +127,15 @@ def resolve(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
 class Reads(ast.NodeVisitor):
     """Whether code reads a guarded table, and whether it carries the clause. Annotations and new rows do not count."""
 
-    def __init__(self, namespace: Mapping[str, Any], models: set[Any]) -> None:
-        self.namespace, self.models = namespace, models
+    def __init__(self, namespace: Mapping[str, Any], models: set[Any], own_clause: bool) -> None:
+        self.namespace, self.models, self.own_clause = namespace, models, own_clause
         self.reads = self.carries = False
 
     def visit(self, node: ast.AST) -> None:
         if isinstance(node, ast.Call):
             called = resolve(node.func, self.namespace)
-            self.carries |= isinstance(node.func, ast.Name | ast.Attribute) and callable(called) and called in CLAUSES
+            self.carries |= callable(called) and called in CLAUSES
+            self.carries |= self.own_clause and isinstance(node.func, ast.Name) and node.func.id == OWN_CLAUSE
             # A call of the model makes a new row.
             for child in [*node.args, *node.keywords] + ([] if self._is_model(node.func) else [node.func]):
                 self.visit(child)
@@ -104,17 +164,28 @@ class Reads(ast.NodeVisitor):
 def unguarded(source: str, namespace: Mapping[str, Any], models: set[Any]) -> set[str]:
     """The functions and statements of a module that read a guarded table without the clause."""
     found: set[str] = set()
-    for node in ast.parse(source).body:
+    tree = ast.parse(source)
+    own_clause = has_own_clause(tree, namespace, models)
+    for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             continue
         parts = node.body if isinstance(node, ast.ClassDef) else [node]
         prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
         for part in parts:
-            look = Reads(namespace, models)
+            look = Reads(namespace, models, own_clause)
             look.visit(part)
             if look.reads and not look.carries:
                 found.add(prefix + named(part))
     return found
+
+
+def has_own_clause(tree: ast.Module, namespace: Mapping[str, Any], models: set[Any]) -> bool:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == OWN_CLAUSE:
+            look = Reads(namespace, models, own_clause=False)
+            look.visit(node)
+            return look.carries
+    return False
 
 
 def named(node: ast.AST) -> str:
@@ -142,19 +213,21 @@ def all_unguarded() -> set[str]:
 def test_every_query_carries_the_clause_or_has_a_reason() -> None:
     found = all_unguarded()
 
-    assert found - FREE.keys() == set(), "add visible_to (or its like), or say in FREE why nobody is shown what it reads"
+    assert found - FREE.keys() == set(), (
+        "add visible_to (or its like), or say in FREE why nobody is shown what it reads"
+    )
     assert FREE.keys() - found == set(), "stale entries"
 
 
 PLANTED = {
-    "select": "async def peek(session):\n    return await session.scalars(select(Message).where(Message.company_id == 1))",
+    "select": "async def peek(session):\n    return await session.scalars(select(Message.id).limit(1))",
     "another name": "from ringfence.features.messages.model import Message as Text\n"
     "async def peek(session):\n    return select(Text.body)",
     "by the module": "from ringfence.features.messages import model\n"
     "async def peek(session):\n    return await session.get(model.Message, 1)",
     "in a method": "class Peeking:\n    async def peek(self, session):\n        return select(Message)",
     "literal": "_PEEK = register('peek', 'SELECT body FROM sms_messages WHERE company_id = :company_id')",
-    "joined": "_PEEK = register('peek', 'SELECT 1 FROM contacts c JOIN calls ON true WHERE c.company_id = :company_id')",
+    "joined": "_PEEK = register('peek', 'SELECT 1 FROM contacts JOIN calls ON true WHERE x = :company_id')",
 }
 
 

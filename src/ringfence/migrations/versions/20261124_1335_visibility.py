@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261124_1335"
-down_revision = "20261124_0800"
+down_revision = "20261124_1325"
 branch_labels = None
 depends_on = None
 
