@@ -31,6 +31,7 @@ TABLES = {
     "calls",
     "call_legs",
     "call_recordings",
+    "events",
 }
 # A room that says the rule for its own rows says it in a function of this name.
 OWN_CLAUSE = "_visible_to"
@@ -71,7 +72,13 @@ FREE: dict[str, str] = {
     "conversations.queries.visibility.in_visible_thread": RULE,
     "conversations.queries.visibility.visible_between": RULE,
     "conversations.queries.visibility.visible_to": RULE,
+    "events.actions._NUMBER": SERVER,
+    "events.actions._OLDEST_OF_THE_NEWEST": SERVER,
+    "events.actions._TRIM": SERVER,
+    "events.queries.has_older": SERVER,
+    "events.queries.has_waiting": SERVER,
     "messages.actions.answering._unwelcome": SERVER,
+    "messages.actions.background._tell": SERVER,
     "messages.actions.background.mark_failed": SERVER,
     "messages.actions.background.mark_stored": SERVER,
     "messages.actions.background.note_asked": SERVER,

@@ -10,6 +10,7 @@ from ringfence.features.companies import model as companies
 from ringfence.features.consent import model as consent
 from ringfence.features.contacts import model as contacts
 from ringfence.features.conversations import model as conversations
+from ringfence.features.events import model as events
 from ringfence.features.messages import model as messages
 from ringfence.features.phone_numbers import model as phone_numbers
 from ringfence.features.scheduling import model as scheduling
@@ -30,6 +31,7 @@ MODELS = (
     messages,
     calls,
     scheduling,
+    events,
     dispatch,
 )
 

@@ -98,6 +98,7 @@ async def place(session: TenantSession, viewer: Viewer, wanted: Wanted, *, actor
         after={"to": last_four(to_number), "from": last_four(number.phone_number), "user_id": user.id},
     )
     await session.flush()
+    await legs.tell(session, call)
     await enqueue(session, PlaceCall(call_id=call.id), once_key=f"call:{call.id}")
     return call
 
@@ -139,6 +140,7 @@ async def ask_to_hang_up(session: TenantSession, viewer: Viewer, call_id: UUID, 
     else:
         await enqueue(session, HangUpCall(call_id=call.id), once_key=f"hang-up:{call.id}")
     call.hang_up_asked_at = call.updated_at = now
+    await legs.tell(session, call)
     audit_log.record(session, actor=actor, action="call.hung_up", target_kind="call", target_id=call.id)
     await session.flush()
     return call
