@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from ringfence.features.companies.schemas.texting import ChangeTexting, TextingRules
-from ringfence.features.companies.values import AgentsSee, CompanyStatus, OptOutScope
+from ringfence.features.companies.values import AgentsSee, OptOutScope
 from ringfence.web.schemas import Answer, Body
 
 CompanyName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -41,25 +41,9 @@ class ChangeCompany(Body):
     texting: ChangeTexting | None = None
 
 
-class PlatformCompanyAnswer(Answer):
-    """A company as super admins see it: no content."""
-
-    id: UUID
-    name: str
-    status: CompanyStatus
-    time_zone: str
-    created_at: datetime
-
-
 class CreateCompany(Body):
     """A new company."""
 
     name: CompanyName
     time_zone: ZoneName = "UTC"
     default_region: RegionCode = "US"
-
-
-class ChangeCompanyStatus(Body):
-    """Suspend a company or make it active again."""
-
-    status: CompanyStatus

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "20261124_1345"
-down_revision = "20261124_1343"
+revision = "20261124_1347"
+down_revision = "20261124_1345"
 branch_labels = None
 depends_on = None
 
