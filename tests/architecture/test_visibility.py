@@ -43,6 +43,7 @@ SERVER = "the server's own work: nobody is shown what it reads"
 GATE = "the gate asks; its answer names a rule, never a text or a conversation"
 RULE = "the rule itself"
 CHOICE = "chooses the sender; who would write into a hidden conversation is refused after it"
+PLATFORM = "super admins see times and codes, no content"
 OWN = "only the caller's own"
 
 FREE: dict[str, str] = {
@@ -103,6 +104,8 @@ FREE: dict[str, str] = {
     "messages.queries.open.stored_media": SERVER,
     "messages.queries.open.with_late_media": SERVER,
     "messages.queries.timing._SURROUNDINGS": GATE,
+    "platform.queries._last_activity": PLATFORM,
+    "platform.queries._last_error": PLATFORM,
     "scheduling.actions.replies.cancel_answered": SERVER,
     "scheduling.queries.due": SERVER,
     "scheduling.queries.has_replied": SERVER,
