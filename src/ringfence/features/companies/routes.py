@@ -21,7 +21,7 @@ async def read_company(_caller: Reader, session: TenantDB) -> CompanyAnswer:
 
 @router.patch("")
 async def change_company(caller: Admin, session: TenantDB, body: ChangeCompany) -> CompanyAnswer:
-    """Change the company's name, zone, default region, opt-out scope or rules for texts."""
+    """Change the company's name, zone, default region, opt-out scope, what agents see, or rules for texts."""
     await actions.change_company(
         session,
         actor=actor_of(caller),
@@ -29,6 +29,7 @@ async def change_company(caller: Admin, session: TenantDB, body: ChangeCompany) 
         time_zone=body.time_zone,
         default_region=body.default_region,
         opt_out_scope=body.opt_out_scope,
+        agents_see=body.agents_see,
         texting=body.texting.model_dump(mode="json", exclude_unset=True) if body.texting else None,
     )
     return await _answer(session)
@@ -44,6 +45,7 @@ async def _answer(session: TenantSession) -> CompanyAnswer:
             "time_zone": company.time_zone,
             "default_region": settings.default_region if settings else DEFAULT_REGION,
             "opt_out_scope": settings.opt_out_scope if settings else "company",
+            "agents_see": settings.agents_see if settings else "all",
             "texting": settings.texting if settings else {},
             "created_at": company.created_at,
         }

@@ -12,6 +12,7 @@ from ringfence.jobqueue.jobs import Job
 
 CompanyStatus = Literal["active", "suspended"]
 OptOutScope = Literal["company", "pair"]
+AgentsSee = Literal["all", "own_and_unassigned"]
 
 DEFAULT_REGION = "US"
 

@@ -6,7 +6,7 @@ from alembic import op
 from ringfence.tenancy import policies
 
 revision = "20261124_1400"
-down_revision = "20261124_1345"
+down_revision = "20261124_1347"
 branch_labels = None
 depends_on = None
 

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from ringfence.features.companies.schemas.texting import ChangeTexting, TextingRules
-from ringfence.features.companies.values import OptOutScope
+from ringfence.features.companies.values import AgentsSee, OptOutScope
 from ringfence.web.schemas import Answer, Body
 
 CompanyName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -23,6 +23,7 @@ class CompanyAnswer(Answer):
     time_zone: str
     default_region: str
     opt_out_scope: OptOutScope
+    agents_see: AgentsSee
     texting: TextingRules
     created_at: datetime
 
@@ -34,6 +35,9 @@ class ChangeCompany(Body):
     time_zone: ZoneName | None = None
     default_region: RegionCode | None = None
     opt_out_scope: OptOutScope | None = None
+    agents_see: AgentsSee | None = Field(
+        default=None, description="Which conversations agents see; managers and admins see all of them."
+    )
     texting: ChangeTexting | None = None
 
 
