@@ -22,7 +22,9 @@ from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
+from ringfence.features.messages.values import MOST_MEDIA_BYTES
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
 from ringfence.features.scheduling.actions.replies import cancel_answered
 from ringfence.features.templates import routes as templates
@@ -55,12 +57,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     scheduling.router,
     bulk.router,
     audit_log.router,
+    platform.router,
     health.router,
     site.router,
 )
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
-UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16)}
+UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
 AFTER_RECEIVING = AfterReceiving((cancel_answered,))
 
 

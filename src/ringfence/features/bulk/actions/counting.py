@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ringfence.features.bulk.queries.sends import counts_of
 from ringfence.features.bulk.values.sends import Count
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.tenancy.statements import register
@@ -23,6 +24,7 @@ _ADD_UP = register(
     GROUP BY status, code HAVING sum(change) <> 0 ORDER BY status, code
     ON CONFLICT (company_id, bulk_send_id, status, code) DO UPDATE
     SET recipients = c.recipients + excluded.recipients
+    RETURNING status
     """,
 )
 _CHANGED = register(
@@ -32,8 +34,13 @@ _CHANGED = register(
 
 
 async def add_up(session: TenantSession, bulk_send_id: UUID) -> list[Count]:
-    """Add the changes to the counts; the counts as they are then. Locks the counts until the transaction ends."""
-    await session.execute(_ADD_UP, {"company_id": session.company_id, "bulk_send_id": bulk_send_id})
+    """Add the changes to the counts; the counts as they are then. Locks the counts until the transaction ends.
+
+    Whoever watches the company hears of it when there were any: once, however many they were.
+    """
+    added = await session.scalars(_ADD_UP, {"company_id": session.company_id, "bulk_send_id": bulk_send_id})
+    if added.all():
+        emit(session, kind="bulk.progress", subject_id=bulk_send_id)
     return (await counts_of(session, [bulk_send_id]))[bulk_send_id]
 
 

@@ -16,6 +16,7 @@ from ringfence.errors import NotFoundError
 from ringfence.features.bulk.model.sends import BulkSend
 from ringfence.features.bulk.queries import sends
 from ringfence.features.bulk.queries.composing import Letter, compose
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.queries.batches import Candidate, ask_many
 from ringfence.features.messages.values import body_units
 from ringfence.features.templates import queries as templates
@@ -93,6 +94,7 @@ async def rehearse_batch(session: TenantSession, bulk_send_id: UUID) -> bool:
     bulk.rehearsal, bulk.updated_at = found.written(), utc_now()
     if len(recipients) < _BATCH:
         bulk.status, bulk.rehearsed_at, bulk.recipients_count = "ready", utc_now(), found.looked_at
+    emit(session, kind="bulk.progress", subject_id=bulk.id)
     await session.flush()
     return len(recipients) == _BATCH
 

@@ -25,6 +25,7 @@ from ringfence.features.bulk.queries import sends
 from ringfence.features.bulk.queries.composing import Letter, compose
 from ringfence.features.bulk.values.lists import Recipient
 from ringfence.features.bulk.values.sends import Count, lane_rows
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import batching
 from ringfence.features.messages.actions.batching import Bulk, BulkDraft
 from ringfence.features.messages.queries.gate import Answer
@@ -295,6 +296,7 @@ async def _finish_if_through(session: TenantSession, bulk: BulkSend, counts: Seq
         return
     if not await sends.someone_waits(session, bulk.id):
         bulk.status, bulk.finished_at = "done", now
+        emit(session, kind="bulk.progress", subject_id=bulk.id)
 
 
 def _actor_of(bulk: BulkSend) -> Actor:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete
 
 from ringfence.errors import InvalidInputError, RefusedError
+from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.bulk.actions.due import wake
 from ringfence.features.bulk.actions.guarding import GUARD_CODES, own_trouble, sender_trouble
@@ -25,6 +26,7 @@ from ringfence.features.bulk.values.sends import (
     RunBulk,
     canary_size,
 )
+from ringfence.features.events.actions import emit
 from ringfence.features.phone_numbers import queries as phone_numbers
 from ringfence.features.phone_numbers.errors import NoSenderError, UnknownSenderError
 from ringfence.features.phone_numbers.model import PhoneNumber
@@ -176,6 +178,7 @@ async def run(session: TenantSession, bulk: BulkSend) -> None:
     bulk.status, bulk.updated_at = "running", utc_now()
     bulk.code = bulk.reason = None
     bulk.started_at = bulk.started_at or bulk.updated_at
+    emit(session, kind="bulk.progress", subject_id=bulk.id)
     await session.flush()
     await enqueue(session, RunBulk(), once_key=RunBulk.kind)
     await wake(session, bulk.updated_at)
@@ -251,6 +254,11 @@ async def retry(session: TenantSession, bulk_send_id: UUID, *, unconfirmed: bool
     )
     await session.flush()
     return again
+
+
+def note_export(session: TenantSession, bulk: BulkSend, *, actor: Actor) -> None:
+    """Somebody takes the results out as a file."""
+    record(session, actor=actor, action="bulk.exported", target_kind="bulk_send", target_id=bulk.id)
 
 
 async def _begin_rehearsal(session: TenantSession, bulk: BulkSend) -> None:

@@ -9,6 +9,7 @@ from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import SYSTEM, Actor
 from ringfence.features.bulk.model.sends import BulkRecipient, BulkSend
 from ringfence.features.bulk.queries import sends
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import batching
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
@@ -63,7 +64,8 @@ async def stop(session: TenantSession, bulk: BulkSend, *, actor: Actor) -> None:
 def note(
     session: TenantSession, bulk: BulkSend, action: str, *, actor: Actor, after: dict[str, object] | None = None
 ) -> None:
-    """One entry of the audit log about one act on a bulk send."""
+    """One entry of the audit log about one act on a bulk send; who watches the company hears of it."""
+    emit(session, kind="bulk.progress", subject_id=bulk.id)
     details: dict[str, object] = {"name": bulk.name, **(after or {})}
     record(session, actor=actor, action=action, target_kind="bulk_send", target_id=bulk.id, after=details)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from ringfence.features.audit_log.values import actor_of
-from ringfence.features.bulk.actions.stopping import note
+from ringfence.features.bulk.actions.sends import note_export
 from ringfence.features.bulk.model.sends import BulkSend
 from ringfence.features.bulk.queries import sends
 from ringfence.features.bulk.queries.sends import Told
@@ -41,7 +41,7 @@ _COLUMNS: Final = (
 async def export_results(request: Request, bulk_send_id: UUID, caller: Manager, session: TenantDB) -> StreamingResponse:
     """Every recipient as CSV (UTF-8), in the order of the list. It stands in the audit log."""
     bulk = await sends.get_send(session, bulk_send_id)
-    note(session, bulk, "bulk.exported", actor=actor_of(caller))
+    note_export(session, bulk, actor=actor_of(caller))
     return StreamingResponse(
         _lines(service(request, Tenancy), bulk),
         media_type="text/csv; charset=utf-8",

@@ -46,6 +46,7 @@ class Record:
     num_segments: int = 1
     price_micros: int | None = None
     price_currency: str | None = None
+    conversation_id: UUID | None = None
     bulk_send_id: UUID | None = None
     changed: bool = False
     before: "CountKey" = field(init=False)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions.merging import CountKey, Event, Record, count_key_of
 from ringfence.features.messages.model import Message
 from ringfence.kit.clock import utc_now
@@ -21,7 +22,7 @@ _LOCK = register(
     "messages.lock",
     """
     SELECT id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at,
-           phone_number_id, to_number, num_segments, price_micros, price_currency, bulk_send_id
+           phone_number_id, to_number, num_segments, price_micros, price_currency, conversation_id, bulk_send_id
     FROM sms_messages
     WHERE company_id = :company_id AND id = ANY(CAST(:ids AS uuid[])) AND direction = 'outbound'
     ORDER BY id
@@ -74,7 +75,10 @@ async def lock(session: TenantSession, message_ids: Sequence[UUID]) -> Mapping[U
 async def write(
     session: TenantSession, records: Iterable[Record], events: Sequence[Event], *, at: datetime | None = None
 ) -> None:
-    """Write the records that changed, and lines on timelines in the order given, all at one instant (default: now)."""
+    """Write the records that changed, and lines on timelines in the order given, all at one instant (default: now).
+
+    Whoever watches the company hears of the texts whose records changed, apart from those of bulk sends.
+    """
     changed = [record for record in records if record.changed]
     await _save(session, changed, events, _moves(changed), at=at)
     for record in changed:
@@ -123,6 +127,10 @@ async def _save(
 ) -> None:
     if not changed and not events and not any(counts.values()):
         return
+    for record in changed:
+        # A bulk send says itself how it moves on; its texts would push all other events out of the stream.
+        if record.bulk_send_id is None:
+            emit(session, kind="message.status", subject_id=record.id, conversation_id=record.conversation_id)
     await session.execute(
         _WRITE,
         {

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from ringfence.tenancy import policies
 
-revision = "20261124_1335"
-down_revision = "20261124_1330"
+revision = "20261124_1406"
+down_revision = "20261124_1405"
 branch_labels = None
 depends_on = None
 
