@@ -32,12 +32,14 @@ WAKE = register(
     SET next_due = LEAST(l.next_due, excluded.next_due), segments_per_second = excluded.segments_per_second
     """,
 )
-# By sender, so that two that put texts into the same lanes wait for each other in one order.
+# A text that was taken back may have been tried before: its attempts go on counting where they stopped.
 INSERT_MANY = register(
     "dispatch.enqueue_many",
     """
     INSERT INTO outbox (company_id, message_id, sender_id, priority, segments, state, due_at, attempt, created_at)
-    SELECT :company_id, u.message_id, u.sender_id, :priority, u.segments, 'ready', :now, 0, :now
+    SELECT :company_id, u.message_id, u.sender_id, :priority, u.segments, 'ready', :now,
+           COALESCE((SELECT max(a.attempt) FROM send_attempt a
+                     WHERE a.company_id = :company_id AND a.message_id = u.message_id), 0), :now
     FROM unnest(CAST(:message_ids AS uuid[]), CAST(:senders AS uuid[]), CAST(:segments AS int[]))
          AS u(message_id, sender_id, segments)
     """,
@@ -154,6 +156,7 @@ async def enqueue_many(
             "now": now,
         },
     )
+    # By sender, so that two that put texts into the same lanes wait for each other in one order.
     for sender_id in sorted({entry.sender_id for entry in entries}):
         lane = {"company_id": company_id, "sender_id": sender_id, "due_at": now, "rate": rates[sender_id]}
         await session.execute(WAKE, lane)

@@ -7,7 +7,7 @@ import time_machine
 
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
-from tests.factories.bulk import act, create, created, customers, look, make_list, rehearsed, turn
+from tests.factories.bulk import act, create, created, customers, look, make_list, rehearsed, texts_of, turn
 from tests.factories.texts import Texting
 
 
@@ -40,13 +40,17 @@ async def test_rehearsal_counts_exactly_what_the_run_then_does(texting: Texting)
     assert found["longest"]["segments"] == 2
     assert found["longest"]["body"].startswith("Order xxx")
 
+    single = await texting.send(a, to="+4930901820")
+    assert (single.status_code, single.json()["code"]) == (422, "blocked_country")
+
     await act(texting, a, made["id"], "start")
     await turn(texting, a)
     ran = await look(texting, a, made["id"])
     assert ran["counts"] == {"queued": found["will_send"], "skipped": sum(found["skipped"].values())}
     assert {row["code"]: row["recipients"] for row in ran["reasons"]} == found["skipped"]
-    assert sum(row["num_segments"] for row in texting.stored(a, "sms_messages")["sms_messages"]) == found["segments"]
-    assert not [row for row in texting.stored(a, "sms_messages")["sms_messages"] if "{" in row["body"]]
+    texts = texts_of(texting, a, made["id"])
+    assert sum(text["num_segments"] for text in texts) == found["segments"]
+    assert not [text for text in texts if "{" in text["body"]]
 
 
 async def test_what_recipients_would_wait_for_is_said_before(texting: Texting) -> None:

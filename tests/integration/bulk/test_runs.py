@@ -1,5 +1,6 @@
 """A bulk send under way: lanes, pauses, guards, times, results; what becomes of every recipient is accounted for."""
 
+import asyncio
 import csv
 import io
 from datetime import timedelta
@@ -41,6 +42,17 @@ async def test_lanes_are_never_filled_with_more_than_two_minutes(texting: Textin
     assert found["counts"] == {"queued": 120, "delivered": 50} == recount(texting, a, made["id"])
 
 
+async def test_two_workers_at_once_take_nobody_twice(texting: Texting) -> None:
+    a = texting.a
+    made = await created(texting, a, customers(300), canary=False, from_numbers=list(a.numbers))
+    await act(texting, a, made["id"], "start")
+    await asyncio.gather(*(turn(texting, a) for _ in range(4)))
+    await turn(texting, a)
+    numbers = [text["to_number"] for text in texts_of(texting, a, made["id"])]
+    assert len(numbers) == len(set(numbers)) == 240
+    assert (await look(texting, a, made["id"]))["counts"] == {"queued": 240} == recount(texting, a, made["id"])
+
+
 async def test_rotation_fills_every_lane_and_keeps_to_the_number_people_know(texting: Texting) -> None:
     a = texting.a
     numbers = customers(40)
@@ -61,6 +73,7 @@ async def test_texts_stand_in_their_threads_and_timelines(texting: Texting) -> N
     (thread,) = (await texting.get("/api/sms/conversations", a))["items"]
     (text,) = (await texting.get(f"/api/sms/conversations/{thread['id']}/messages", a))["items"]
     assert (text["source"], text["body"], text["contact_id"]) == ("bulk", "Sale on Friday", contact.json()["id"])
+    assert text["bulk_send_id"] == made["id"]
     (line,) = await texting.timeline(a, text["id"])
     assert (line["kind"], line["detail"]["bulk_send_id"]) == ("queued", made["id"])
 
@@ -85,6 +98,9 @@ async def test_pause_takes_back_and_resume_goes_on_without_repeating_anyone(text
     before = texts_of(texting, a, made["id"])
     await delivered(texting, a, before[:10])
     texting.change("UPDATE outbox SET state = 'posting' WHERE message_id = %s", before[10]["id"])
+    # One was tried, and Twilio said that it did not take it: its attempts must go on counting after the pause.
+    texting.change("UPDATE outbox SET attempt = 1 WHERE message_id = %s", before[11]["id"])
+    texting.change("INSERT INTO send_attempt VALUES (%s, %s, 1, 1, now())", a.company_id, before[11]["id"])
 
     paused = await act(texting, a, made["id"], "pause")
     assert paused["status"] == "paused"
@@ -100,6 +116,8 @@ async def test_pause_takes_back_and_resume_goes_on_without_repeating_anyone(text
     await turn(texting, a)
     resumed = await look(texting, a, made["id"])
     assert resumed["counts"] == {"delivered": 10, "queued": 121} == recount(texting, a, made["id"])
+    attempts = {row["message_id"]: row["attempt"] for row in texting.stored(a, "outbox")["outbox"]}
+    assert (attempts[before[11]["id"]], attempts[before[12]["id"]]) == (1, 0)
     assert [text["id"] for text in texts_of(texting, a, made["id"])[:120]] == [text["id"] for text in before]
     assert len({text["to_number"] for text in texts_of(texting, a, made["id"])}) == 131
     assert await audit(texting) == ["bulk.created", "bulk.started", "bulk.paused", "bulk.resumed"]

@@ -151,10 +151,10 @@ async def _put_in_again(session: TenantSession, bulk: BulkSend, rows: Sequence[B
 
 async def _next(session: TenantSession, bulk: BulkSend, lanes: Lanes, *, now: datetime) -> bool:
     """The next recipients behind the cursor, as many as lanes (and a canary) have room for."""
-    limit = min(BATCH, lanes.total)
+    limit = min(BATCH, lanes.total, bulk.recipients_count - bulk.taken)
     if bulk.canary == "sending":
         limit = min(limit, bulk.canary_size - bulk.taken)
-    if limit <= 0 or bulk.taken >= bulk.recipients_count:
+    if limit <= 0:
         return False
     recipients = await sends.next_recipients(session, bulk, bulk.position, limit)
     if len(recipients) < limit:
