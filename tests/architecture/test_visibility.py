@@ -45,8 +45,11 @@ RULE = "the rule itself"
 CHOICE = "chooses the sender; who would write into a hidden conversation is refused after it"
 PLATFORM = "super admins see times and codes, no content"
 OWN = "only the caller's own"
+MANAGERS = "figures for managers, who see every conversation"
 
 FREE: dict[str, str] = {
+    "analytics.queries._ANSWERS_SQL": MANAGERS,
+    "analytics.queries._TEXTS_SQL": MANAGERS,
     "calls.actions.keeping.note_asked": SERVER,
     "calls.actions.legs.follow": SERVER,
     "calls.actions.legs.locked": ROW,

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 import ringfence
 from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
+from ringfence.features.analytics import routes as analytics
 from ringfence.features.audit_log import routes as audit_log
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
@@ -53,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    analytics.router,
     audit_log.router,
     platform.router,
     health.router,
