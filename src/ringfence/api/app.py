@@ -17,6 +17,7 @@ from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
+from ringfence.features.doctor import routes as doctor
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
@@ -44,6 +45,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     companies.router,
     twilio_settings.router,
+    doctor.router,
     phone_numbers.router,
     contacts.router,
     consent.router,
