@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from ringfence.features.audit_log.jobs import seal_audit_log
 from ringfence.features.audit_log.values import SealAuditLog
+from ringfence.features.bulk.jobs.lists import ReadListHandler, SweepListsHandler
 from ringfence.features.bulk.jobs.sends import rehearse_bulk, run_bulk
 from ringfence.features.bulk.queries.sends import COMPANIES_DUE as COMPANIES_WITH_BULK_DUE
+from ringfence.features.bulk.values.lists import ReadList, SweepLists
 from ringfence.features.bulk.values.sends import RehearseBulk, RunBulk
 from ringfence.features.calls.jobs import (
     FetchRecordingHandler,
@@ -43,6 +45,7 @@ from ringfence.worker.mail import NoMailer, SMTPMailer
 TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
+LISTS_SECONDS = 3600.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -60,6 +63,8 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        ReadList: ReadListHandler(runtime.list_files),
+        SweepLists: SweepListsHandler(runtime.list_files),
         RehearseBulk: rehearse_bulk,
         RunBulk: run_bulk,
         SweepMessages: SweepHandler(
@@ -87,4 +92,5 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(runtime.settings.bulk_seconds, RunBulk, among=COMPANIES_WITH_BULK_DUE),
         every(SEAL_SECONDS, SealAuditLog),
+        every(LISTS_SECONDS, SweepLists),
     )
