@@ -41,6 +41,7 @@ async def make_list(tenancy: Tenancy, company_id: UUID, rows: Sequence[Row | str
                 status="ready",
                 file_name="customers.csv",
                 file_kind="csv",
+                columns=["Phone", *names],
                 mapping={"0": "phone_number"} | {str(at): name for at, name in enumerate(names, 1)},
                 region="US",
                 rows_total=len(given),

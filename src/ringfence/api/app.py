@@ -12,6 +12,7 @@ from ringfence.api.public import needs_caller, routes_of
 from ringfence.features.analytics import routes as analytics
 from ringfence.features.audit_log import routes as audit_log
 from ringfence.features.bulk import routes as bulk
+from ringfence.features.bulk.values.files import MOST_BYTES as MOST_LIST_BYTES
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
 from ringfence.features.companies import routes as companies
@@ -67,7 +68,11 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
-UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
+UPLOADS = {
+    "/api/contacts/import": MOST_BYTES + (1 << 16),
+    "/api/media": MOST_MEDIA_BYTES + (1 << 16),
+    "/api/sms/bulk/lists": MOST_LIST_BYTES + (1 << 16),
+}
 AFTER_RECEIVING = AfterReceiving((cancel_answered,))
 
 

@@ -7,6 +7,7 @@ no assigned range. Twilio itself has the last word on whether a number can be te
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NewType
 
@@ -132,6 +133,12 @@ def is_plain_e164(text: str) -> bool:
     """
     plan = _plan(text[:4])
     return plan is not None and plan.fullmatch(text) is not None
+
+
+def are_plain_e164(texts: Sequence[str]) -> bool:
+    """Whether `is_plain_e164` says so of each text; cheaper by half where they are of one country."""
+    plan = _plan(texts[0][:4]) if texts else None
+    return (plan is not None and all(map(plan.fullmatch, texts))) or all(map(is_plain_e164, texts))
 
 
 @lru_cache(maxsize=2000)

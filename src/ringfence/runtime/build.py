@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ringfence.db.engine import create_engine
 from ringfence.errors import ConfigurationError
+from ringfence.features.bulk.actions.list_files import ListFiles
 from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.users.values import AccountPolicy, PasswordHasher
@@ -30,11 +31,21 @@ class Runtime:
     hasher: PasswordHasher
     media: MediaStore
     uploads: UploadStore
+    list_files: ListFiles
 
     @property
     def services(self) -> tuple[object, ...]:
         """What routes ask for by type."""
-        return (self.tenancy, self.keyring, self.gateway, self.policy, self.hasher, self.media, self.uploads)
+        return (
+            self.tenancy,
+            self.keyring,
+            self.gateway,
+            self.policy,
+            self.hasher,
+            self.media,
+            self.uploads,
+            self.list_files,
+        )
 
     async def close(self) -> None:
         """Close the database pools."""
@@ -66,6 +77,7 @@ def build(settings: Settings, logins: Logins, *, hasher: PasswordHasher | None =
         hasher=hasher or PasswordHasher(),
         media=MediaStore(settings.media_folder),
         uploads=UploadStore(settings.uploads_folder),
+        list_files=ListFiles(settings.uploads_folder / "lists"),
     )
 
 

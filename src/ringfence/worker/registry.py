@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from ringfence.features.audit_log.jobs import seal_audit_log
 from ringfence.features.audit_log.values import SealAuditLog
+from ringfence.features.bulk.jobs.lists import ReadListHandler, SweepListsHandler
 from ringfence.features.bulk.jobs.sends import rehearse_bulk, run_bulk
 from ringfence.features.bulk.queries.sends import COMPANIES_DUE as COMPANIES_WITH_BULK_DUE
+from ringfence.features.bulk.values.lists import ReadList, SweepLists
 from ringfence.features.bulk.values.sends import RehearseBulk, RunBulk
 from ringfence.features.calls.jobs import (
     FetchRecordingHandler,
@@ -50,6 +52,7 @@ TURNS_BEFORE_FIRST_LOOK = 5
 SEAL_SECONDS = 60.0
 HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
+LISTS_SECONDS = 3600.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -71,6 +74,8 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        ReadList: ReadListHandler(runtime.list_files),
+        SweepLists: SweepListsHandler(runtime.list_files),
         RehearseBulk: rehearse_bulk,
         RunBulk: run_bulk,
         SweepMessages: SweepHandler(
@@ -100,4 +105,5 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(SEAL_SECONDS, SealAuditLog),
         every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
+        every(LISTS_SECONDS, SweepLists),
     )

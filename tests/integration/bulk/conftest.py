@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ringfence.features.bulk.actions.list_files import ListFiles
 from ringfence.features.contacts.actions.upload_store import UploadStore
 from tests.factories.cluster import Database
 from tests.factories.texts import Texting, make_texting, texting_services
@@ -12,8 +13,13 @@ from tests.factories.world import World
 
 
 @pytest.fixture
-def more_services(tmp_path: Path) -> tuple[object, ...]:
-    return (*texting_services(tmp_path / "media"), UploadStore(tmp_path / "uploads"))
+def list_files(tmp_path: Path) -> ListFiles:
+    return ListFiles(tmp_path / "lists")
+
+
+@pytest.fixture
+def more_services(tmp_path: Path, list_files: ListFiles) -> tuple[object, ...]:
+    return (*texting_services(tmp_path / "media"), UploadStore(tmp_path / "uploads"), list_files)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from ringfence.features.bulk.model.lists import ListParcel, RecipientList
 from ringfence.features.bulk.values.lists import PARCEL, Recipient, Rejected, variable_names, with_names
 from ringfence.tenancy.sessions import TenantSession
 
-_PARCELS = 20
+_PARCELS = 2
 
 
 async def recipients_after(session: TenantSession, list_id: UUID, position: int, limit: int) -> list[Recipient]:
