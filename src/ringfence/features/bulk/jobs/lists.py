@@ -17,7 +17,7 @@ from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.kit.sheets import UnreadableSheetError
 
-_PARCELS_AT_ONCE: Final = 10
+_PARCELS_AT_ONCE: Final = 20
 _ABANDONED_AFTER: Final = timedelta(days=1)
 _NEXT_TRY: Final = timedelta(seconds=2)
 
@@ -61,11 +61,9 @@ class ReadListHandler:
         records = open_records(path, found.encoding, found.separator)
         batches = Batches(records, layout_of(found), region=found.region)
         failed: str | None = None
-        # While the database stores some parcels, the next ones are read.
-        reading = asyncio.create_task(asyncio.to_thread(_next_parcels, batches, found.rows_done))
         try:
-            while parcels := await reading:
-                reading = asyncio.create_task(asyncio.to_thread(_next_parcels, batches, 0))
+            # In turns: a thread that reads on meanwhile would make each step of the storing wait for it.
+            while parcels := await asyncio.to_thread(_next_parcels, batches, found.rows_done):
                 async with context.tenancy.tenant(context.company_id) as session:
                     if not await store_parcels(session, found.id, parcels):
                         return False
@@ -73,8 +71,6 @@ class ReadListHandler:
             failed = "The uploaded file is gone; upload it again."
         except (UnreadableSheetError, UnicodeDecodeError) as error:
             failed = str(error) if isinstance(error, UnreadableSheetError) else "The file changed while it was read."
-        finally:
-            await asyncio.gather(reading, return_exceptions=True)
         async with context.tenancy.tenant(context.company_id) as session:
             await finish_list(session, found.id, failed=failed)
         return True
