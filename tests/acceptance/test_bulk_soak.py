@@ -40,7 +40,7 @@ WRONG_COUNTS = """
         SELECT status, recipients AS n FROM bulk_counts
         UNION ALL SELECT status, change FROM bulk_count_changes
         UNION ALL SELECT status, -1 FROM sms_messages WHERE bulk_send_id IS NOT NULL
-    ) AS both GROUP BY status HAVING sum(n) <> 0
+    ) AS counted GROUP BY status HAVING sum(n) <> 0
 """
 
 
