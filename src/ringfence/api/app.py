@@ -17,6 +17,7 @@ from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
+from ringfence.features.inbox import routes as inbox
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
@@ -53,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    inbox.router,
     audit_log.router,
     platform.router,
     health.router,

@@ -16,8 +16,11 @@ from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, Pla
 from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
+from ringfence.features.conversations.jobs import EndSnoozeHandler
+from ringfence.features.conversations.values import EndSnooze, PurgeConversation
 from ringfence.features.events.jobs import trim_events
 from ringfence.features.events.values import TrimEvents
+from ringfence.features.inbox.jobs import PurgeHandler
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
@@ -66,6 +69,8 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        EndSnooze: EndSnoozeHandler(),
+        PurgeConversation: PurgeHandler(),
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,

@@ -1,8 +1,9 @@
 """Deleting: a text that waits is canceled; a finished one is removed from view, and its content for good."""
 
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from ringfence.dispatch import outbox
 from ringfence.errors import ForbiddenError
@@ -20,6 +21,8 @@ from ringfence.features.messages.values import FINAL, RemoveMedia, inbound_key
 from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
+
+_WIPED_AT_ONCE: Final = 500
 
 
 async def delete_message(
@@ -81,6 +84,46 @@ async def _remove(session: TenantSession, message: Message, actor: Actor) -> Non
     )
     if message.num_media:
         await enqueue(session, RemoveMedia(message_id=message.id))
+
+
+async def wipe_texts(session: TenantSession, conversation_id: UUID) -> int:
+    """Remove a batch of a deleted conversation's texts with their content; how many. They stay countable."""
+    company, now = session.company_id, utc_now()
+    batch = (
+        select(Message.id)
+        .where(
+            Message.company_id == company,
+            Message.conversation_id == conversation_id,
+            Message.deleted_at.is_(None),
+            # What is under way needs its body; after thirty days nothing is.
+            Message.status.in_(FINAL | {"sent", "unconfirmed"}),
+        )
+        .order_by(Message.created_at)
+        .limit(_WIPED_AT_ONCE)
+    )
+    wiped = await session.execute(
+        update(Message)
+        .where(Message.company_id == company, Message.id.in_((await session.scalars(batch)).all()))
+        .values(body="", deleted_at=now, updated_at=now)
+        .returning(Message.id, Message.twilio_sid, Message.num_media)
+    )
+    rows = wiped.all()
+    ids = [row.id for row in rows]
+    await session.execute(
+        update(Media)
+        .where(Media.company_id == company, Media.message_id.in_(ids))
+        .values(source_url="", reason="The text was deleted.")
+    )
+    keys = [inbound_key(row.twilio_sid) for row in rows if row.twilio_sid is not None]
+    await session.execute(
+        update(WebhookEvent)
+        .where(WebhookEvent.company_id == company, WebhookEvent.dedupe_key.in_(keys))
+        .values(parameters={})
+    )
+    for row in rows:
+        if row.num_media:
+            await enqueue(session, RemoveMedia(message_id=row.id))
+    return len(rows)
 
 
 async def _show_the_one_before(session: TenantSession, message: Message) -> None:

@@ -48,7 +48,7 @@ async def record_past(session: TenantSession, texts: Sequence[PastText]) -> None
             preview=preview_of(text.body, 0),
         )
         if text.outbound:
-            await conversations.mark_read(session, conversation_id)
+            await conversations.mark_all_read(session, conversation_id)
         counted = count_segments(text.body)
         message = Message(
             id=new_id(),

@@ -50,6 +50,10 @@ _TAKE_TURNS = register(
 )
 
 
+# What a person sends themselves makes them look after the conversation; what they planned ahead does not.
+_BY_HAND = frozenset({"console", "retry"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A text to hand in. Numbers are E.164; `from_number` None leaves the choice to the server.
@@ -229,6 +233,7 @@ async def _queue(
         direction="outbound",
         at=message.created_at,
         preview=preview_of(message.body, message.num_media),
+        taken_by=actor.user_id if draft.source in _BY_HAND else None,
     )
     await _store(session, message, draft)
     await _note(session, message, actor, detail)
