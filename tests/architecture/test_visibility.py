@@ -103,6 +103,7 @@ FREE: dict[str, str] = {
     "messages.actions.receiving._STORE": SERVER,
     "messages.actions.recording._LOCK": SERVER,
     "messages.actions.recording._WRITE": SERVER,
+    "messages.actions.uploading.sweep": SERVER,
     "messages.queries.facts._TEXTS": GATE,
     "messages.queries.facts.addresses": ROW,
     "messages.queries.facts.is_duplicate": GATE,

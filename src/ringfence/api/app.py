@@ -22,6 +22,7 @@ from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
+from ringfence.features.messages.values import MOST_MEDIA_BYTES
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
@@ -62,7 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
-UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16)}
+UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
 AFTER_RECEIVING = AfterReceiving((cancel_answered,))
 
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "20261124_1356"
-down_revision = "20261124_1355"
+revision = "20261124_1403"
+down_revision = "20261124_1402"
 branch_labels = None
 depends_on = None
 
