@@ -34,6 +34,7 @@ TABLES = {
     "events",
     "conversation_notes",
     "conversation_reads",
+    "message_words",
 }
 # A room that says the rule for its own rows says it in a function of this name.
 OWN_CLAUSE = "_visible_to"
@@ -47,6 +48,7 @@ RULE = "the rule itself"
 CHOICE = "chooses the sender; who would write into a hidden conversation is refused after it"
 PLATFORM = "super admins see times and codes, no content"
 PART = "a part of queries, each of which carries the clause"
+STEP = "finds ids; the texts themselves are read through the clause before anything is answered"
 OWN = "only the caller's own"
 
 FREE: dict[str, str] = {
@@ -100,6 +102,8 @@ FREE: dict[str, str] = {
     "messages.actions.deleting._remove": ROW,
     "messages.actions.deleting.wipe_texts": SERVER,
     "messages.actions.dispatching.MessageTexts._owners": SERVER,
+    "messages.actions.indexing._ADD": SERVER,
+    "messages.actions.indexing._REMOVE": SERVER,
     "messages.actions.receiving._STORE": SERVER,
     "messages.actions.recording._LOCK": SERVER,
     "messages.actions.recording._WRITE": SERVER,
@@ -118,6 +122,10 @@ FREE: dict[str, str] = {
     "messages.queries.open.pending_media": SERVER,
     "messages.queries.open.stored_media": SERVER,
     "messages.queries.open.with_late_media": SERVER,
+    "messages.queries.search._COUNT": STEP,
+    "messages.queries.search._ENDINGS": STEP,
+    "messages.queries.search._FIND": STEP,
+    "messages.queries.search.to_index": SERVER,
     "messages.queries.timing._SURROUNDINGS": GATE,
     "platform.queries._last_activity": PLATFORM,
     "platform.queries._last_error": PLATFORM,

@@ -24,12 +24,20 @@ from ringfence.features.inbox.jobs import PurgeHandler
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
+    IndexTextsHandler,
     RemoveMediaHandler,
     RemoveUploadHandler,
     ReviewHeldHandler,
     SweepHandler,
 )
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
+from ringfence.features.messages.values import (
+    AnswerByItself,
+    FetchMedia,
+    IndexTexts,
+    RemoveMedia,
+    RemoveUpload,
+    SweepMessages,
+)
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
 from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
 from ringfence.features.platform.jobs import refresh_health
@@ -72,6 +80,7 @@ def handlers(runtime: Runtime) -> Handlers:
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
         EndSnooze: EndSnoozeHandler(),
+        IndexTexts: IndexTextsHandler(),
         PurgeConversation: PurgeHandler(),
         SweepMessages: SweepHandler(
             runtime.gateway,

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import StringConstraints
 
 from ringfence.features.calls.schemas import CallAnswer
+from ringfence.features.conversations.schemas import ConversationAnswer
 from ringfence.features.messages.schemas import MessageAnswer
 from ringfence.features.scheduling.schemas import ScheduledAnswer
 from ringfence.web.schemas import Answer, Body
@@ -54,8 +55,13 @@ class TimelinePage(Answer):
     next_cursor: str | None
 
 
-class SearchHit(Answer):
-    """A text that holds the words, and its conversation."""
+class SearchPage(Answer):
+    """Texts that hold all the words, newest first.
 
-    message: MessageAnswer
-    conversation_id: UUID | None
+    `conversations` (on the first page only) are up to ten whose contact's name begins so, or whose number has these
+    digits. A page can be short, or empty, and still have a next one.
+    """
+
+    conversations: list[ConversationAnswer]
+    items: list[MessageAnswer]
+    next_cursor: str | None

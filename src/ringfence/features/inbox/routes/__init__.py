@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from ringfence.features.inbox.routes import conversations
+from ringfence.features.inbox.routes import conversations, search
 
 router = APIRouter()
 router.include_router(conversations.router)
+router.include_router(search.router)

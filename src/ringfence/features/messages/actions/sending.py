@@ -20,7 +20,8 @@ from ringfence.features.conversations import queries as conversation_queries
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.conversations.values import THE_COMPANY, Viewer, preview_of
 from ringfence.features.events.actions import emit
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Media, MediaUpload, Message
 from ringfence.features.messages.queries import facts, gate, uploads
@@ -287,6 +288,7 @@ async def _store(session: TenantSession, message: Message, draft: Draft, uploade
         )
     emit(session, kind="message.created", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
+    await indexing.index(session, [Said(message.id, message.created_at, message.body)])
 
 
 async def _note(session: TenantSession, message: Message, actor: Actor, detail: Mapping[str, object]) -> None:
