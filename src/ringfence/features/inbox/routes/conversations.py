@@ -49,7 +49,7 @@ async def read_timeline(
     pinned = await queries.pinned(session, viewer, thread) if cursor is None else ()
     return TimelinePage(
         items=await _items(session, viewer, list(page)),
-        scheduled=[ScheduledAnswer.of(item) for item in pinned],
+        scheduled=[ScheduledAnswer.about(item) for item in pinned],
         next_cursor=next_cursor,
     )
 

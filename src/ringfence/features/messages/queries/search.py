@@ -91,7 +91,7 @@ async def search(session: TenantSession, viewer: Viewer, query: str, *, after: P
     """
     words = list(dict.fromkeys(words_of(query)))[:_MOST_WORDS]
     groups = [[word] for word in words]
-    if groups and len(words[-1]) > 1 and ends_in_word(query.rstrip()):
+    if groups and len(words[-1]) > 1 and ends_in_word(query):
         groups[-1] = await _endings(session, words[-1])
     if not groups or not all(groups):
         return Found([], None)
