@@ -49,9 +49,13 @@ CHOICE = "chooses the sender; who would write into a hidden conversation is refu
 PLATFORM = "super admins see times and codes, no content"
 PART = "a part of queries, each of which carries the clause"
 STEP = "finds ids; the texts themselves are read through the clause before anything is answered"
+ADMINS = "counts for company admins, who see every conversation"
 OWN = "only the caller's own"
+MANAGERS = "figures for managers, who see every conversation"
 
 FREE: dict[str, str] = {
+    "analytics.queries._ANSWERS_SQL": MANAGERS,
+    "analytics.queries._TEXTS_SQL": MANAGERS,
     "calls.actions.keeping.note_asked": SERVER,
     "calls.actions.legs.follow": SERVER,
     "calls.actions.legs.locked": ROW,
@@ -87,6 +91,8 @@ FREE: dict[str, str] = {
     "conversations.queries.visibility.in_visible_thread": RULE,
     "conversations.queries.visibility.visible_between": RULE,
     "conversations.queries.visibility.visible_to": RULE,
+    "doctor.queries._REPORTS": ADMINS,
+    "doctor.queries._STATES": ADMINS,
     "events.actions._NUMBER": SERVER,
     "events.actions._OLDEST_OF_THE_NEWEST": SERVER,
     "events.actions._TRIM": SERVER,

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 import ringfence
 from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
+from ringfence.features.analytics import routes as analytics
 from ringfence.features.audit_log import routes as audit_log
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
@@ -17,6 +18,7 @@ from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
+from ringfence.features.doctor import routes as doctor
 from ringfence.features.inbox import routes as inbox
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
@@ -45,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     companies.router,
     twilio_settings.router,
+    doctor.router,
     phone_numbers.router,
     contacts.router,
     consent.router,
@@ -56,6 +59,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     call_webhooks.router,
     scheduling.router,
     inbox.router,
+    analytics.router,
     audit_log.router,
     platform.router,
     health.router,
