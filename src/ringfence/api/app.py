@@ -20,6 +20,7 @@ from ringfence.features.conversations import routes as conversations
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.receiving import AfterReceiving
+from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.scheduling import routes as scheduling
 from ringfence.features.scheduling.actions.replies import cancel_answered
@@ -51,6 +52,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    outgoing_webhooks.router,
     audit_log.router,
     health.router,
     site.router,

@@ -11,6 +11,7 @@ from ringfence.features.consent import model as consent
 from ringfence.features.contacts import model as contacts
 from ringfence.features.conversations import model as conversations
 from ringfence.features.messages import model as messages
+from ringfence.features.outgoing_webhooks import model as outgoing_webhooks
 from ringfence.features.phone_numbers import model as phone_numbers
 from ringfence.features.scheduling import model as scheduling
 from ringfence.features.templates import model as templates
@@ -30,6 +31,7 @@ MODELS = (
     messages,
     calls,
     scheduling,
+    outgoing_webhooks,
     dispatch,
 )
 

@@ -24,6 +24,8 @@ from ringfence.features.messages.jobs import (
     SweepHandler,
 )
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
+from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.features.phone_numbers.jobs import SyncHandler
 from ringfence.features.phone_numbers.values import SyncPhoneNumbers
 from ringfence.features.scheduling.jobs import SendDueHandler
@@ -40,6 +42,7 @@ from ringfence.worker.mail import NoMailer, SMTPMailer
 TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
+TRIM_WEBHOOKS_SECONDS = 3600.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -57,6 +60,7 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        TrimWebhooks: trim_webhooks,
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
@@ -81,4 +85,5 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.sweep_seconds, SweepCalls),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
+        every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
     )
