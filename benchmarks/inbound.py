@@ -64,8 +64,8 @@ def webhook(public_url: str, path: str) -> bytes:
     return head.encode() + body
 
 
-async def deliver(public_url: str, requests: list[bytes]) -> list[float]:
-    """Send all requests over a few connections; the seconds each one waited for its 200."""
+async def deliver(public_url: str, requests: list[bytes], at_once: int = AT_ONCE) -> list[float]:
+    """Send all requests over so many connections; the seconds each one waited for its 200."""
     host, port = urlsplit(public_url).hostname or "", urlsplit(public_url).port or 0
     left, waits = iter(requests), list[float]()
 
@@ -82,7 +82,7 @@ async def deliver(public_url: str, requests: list[bytes]) -> list[float]:
             waits.append(time.monotonic() - began)
         writer.close()
 
-    await asyncio.gather(*(one_connection() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(one_connection() for _ in range(at_once)))
     return sorted(waits)
 
 

@@ -1,8 +1,9 @@
-"""The servers of the inbound benchmark, each run as a part on the measured core.
+"""The servers of the benchmarks of webhooks, each run as a part on the measured core.
 
 `ringfence`: the product's own door, with everything it does before the 200 (signature, number, contact, consent,
-conversation, text, timeline). `row`: a FastAPI route that checks the signature and inserts one row in a transaction of
-its own. `bare`: an ASGI function that checks the signature and nothing else: what no durable server can reach.
+conversation, text, timeline). `single`: the same door, with a transaction for each status callback. `row`: a FastAPI
+route that checks the signature and inserts one row in a transaction of its own. `bare`: an ASGI function that checks
+the signature and nothing else: what no durable server can reach.
 """
 
 import asyncio
@@ -18,7 +19,9 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI, Request, Response
 
+from ringfence.api.app import create_app
 from ringfence.api.serve import application
+from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.providers.twilio.signature import is_valid_signature
 from ringfence.web import logs
 from tests.factories.cluster import Database
@@ -38,7 +41,9 @@ def bare(public_url: str) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         body = (await receive())["body"]
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        genuine = is_genuine(public_url + scope["path"], headers, body)
+        query = scope["query_string"].decode()
+        url = public_url + scope["path"] + (f"?{query}" if query else "")
+        genuine = is_genuine(url, headers, body)
         status = 403 if genuine is None else 200
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"52")]})
         await send({"type": "http.response.body", "body": TWIML.ljust(52)})
@@ -75,6 +80,8 @@ async def main() -> None:
     runtime = build_runtime(database, public_url, "http://127.0.0.1:1")
     pool = psycopg_pool.AsyncConnectionPool(database.admin_url, min_size=10, max_size=10, open=False)
     app: Any = application(runtime) if side == "ringfence" else bare(public_url)
+    if side == "single":
+        app = create_app(*runtime.services, CallbackIntake(runtime.tenancy, runtime.keyring, most_at_once=1))
     if side == "row":
         await pool.open()
         async with pool.connection() as connection:

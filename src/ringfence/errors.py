@@ -8,6 +8,7 @@ RingfenceError
 ├── ConflictError            clashes with what is stored
 ├── RefusedError             the gate refuses this text
 ├── TooManyRequestsError     slow down
+├── BusyError                too much is waiting already
 ├── UpstreamError            Twilio refused or could not be reached
 └── ConfigurationError       the server is set up wrongly; the line names the setting and the fix
 
@@ -62,6 +63,13 @@ class RefusedError(RingfenceError):
 
 class TooManyRequestsError(RingfenceError):
     """The caller has to wait; `fields["retry_after_seconds"]` says how long."""
+
+
+class BusyError(RingfenceError):
+    """The server has more work than it can queue; nothing was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("busy", "The server is busy; try again in a moment.", {"retry_after_seconds": 1})
 
 
 class UpstreamError(RingfenceError):

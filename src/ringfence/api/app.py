@@ -19,6 +19,7 @@ from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
+from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
@@ -101,13 +102,15 @@ def create_app(*given: object) -> FastAPI:
     """The application, over the services that the rooms' routes ask for by type (see `ringfence.runtime.build`).
 
     Needs at least Tenancy, Keyring and AccountPolicy. `Release` and `Landing` have stand-ins, for tests that are
-    not about them. No documentation page is served: the usual ones load their scripts from elsewhere.
+    not about them, and `CallbackIntake` is made unless one is given. No documentation page is served: the usual ones
+    load their scripts from elsewhere.
     """
     found = {
         type(item): item
         for item in (health.Release(ringfence.__version__, ""), site.Landing(), AFTER_RECEIVING, *given)
     }
     tenancy, keyring, policy = _need(found, Tenancy), _need(found, Keyring), _need(found, AccountPolicy)
+    found.setdefault(CallbackIntake, CallbackIntake(tenancy, keyring))
     app = Application(
         title="Ringfence",
         version=ringfence.__version__,

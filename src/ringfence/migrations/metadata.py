@@ -10,6 +10,7 @@ from ringfence.features.companies import model as companies
 from ringfence.features.consent import model as consent
 from ringfence.features.contacts import model as contacts
 from ringfence.features.conversations import model as conversations
+from ringfence.features.events import model as events
 from ringfence.features.messages import model as messages
 from ringfence.features.outgoing_webhooks import model as outgoing_webhooks
 from ringfence.features.phone_numbers import model as phone_numbers
@@ -32,6 +33,7 @@ MODELS = (
     calls,
     scheduling,
     outgoing_webhooks,
+    events,
     dispatch,
 )
 

@@ -22,6 +22,7 @@ _STATUS: dict[type[errors.RingfenceError], int] = {
     errors.ConflictError: 409,
     errors.RefusedError: 422,
     errors.TooManyRequestsError: 429,
+    errors.BusyError: 503,
     errors.UpstreamError: 502,
     errors.ConfigurationError: 500,
 }

@@ -16,6 +16,8 @@ from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, Pla
 from ringfence.features.companies.values import ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
+from ringfence.features.events.jobs import trim_events
+from ringfence.features.events.values import TrimEvents
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
@@ -26,8 +28,8 @@ from ringfence.features.messages.jobs import (
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
 from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
-from ringfence.features.phone_numbers.jobs import SyncHandler
-from ringfence.features.phone_numbers.values import SyncPhoneNumbers
+from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
+from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
 from ringfence.features.scheduling.jobs import SendDueHandler
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from ringfence.features.scheduling.values import SendDue
@@ -43,6 +45,7 @@ TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
 TRIM_WEBHOOKS_SECONDS = 3600.0
+TRIM_EVENTS_SECONDS = 300.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -51,9 +54,11 @@ def handlers(runtime: Runtime) -> Handlers:
     mailer = SMTPMailer(smtp_url.get_secret_value(), runtime.settings.mail_from) if smtp_url else NoMailer()
     return {
         SealAuditLog: seal_audit_log,
+        TrimEvents: trim_events,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
+        SettlePurchase: SettlePurchaseHandler(runtime.gateway, runtime.keyring),
         ImportContacts: ImportHandler(runtime.uploads),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
@@ -86,4 +91,5 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
+        every(TRIM_EVENTS_SECONDS, TrimEvents),
     )

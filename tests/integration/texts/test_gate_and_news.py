@@ -1,5 +1,6 @@
 """The gate's order of words, holding, and the rules by which news is merged, apart from any door."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from ringfence.features.messages.queries.gate import Connection, Facts
 from ringfence.features.messages.values import FROM_TWILIO, RANKS, body_units
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
+from ringfence.kit.money import Money
 from tests.factories.texts import Texting
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -150,6 +152,20 @@ def test_status_never_goes_back_and_the_first_end_stands(words: list[str]) -> No
         assert text.status == "read"
     elif ends:
         assert text.status == ends[0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(prices=st.lists(st.sampled_from([None, -7500, -15000]), min_size=1), end=st.sampled_from(["delivered", "sent"]))
+def test_the_settled_price_stays_whatever_is_told_after_it(prices: list[int | None], end: str) -> None:
+    text = record()
+    for micros in prices:
+        money = None if micros is None else Money(micros, "USD")
+        merge(text, replace(news(end), price=money, num_segments=2 if micros == -15000 else 1), now=NOW)
+
+    known = [-micros for micros in prices if micros is not None]
+    assert text.price_micros == max(known, default=None)
+    assert text.price_currency == ("USD" if known else None)
+    assert text.num_segments == (2 if -15000 in prices else 1)
 
 
 def test_refusal_after_acceptance_is_noted_only() -> None:

@@ -232,6 +232,7 @@ class SweepCallsHandler:
             status=info.status,
             at=info.ended_at or info.started_at or utc_now(),
             duration_seconds=info.duration_seconds,
+            price=info.price,
         )
         async with context.tenancy.tenant(context.company_id) as session:
             locked = await legs.locked(session, call.id)

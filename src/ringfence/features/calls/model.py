@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ringfence.db.base import Base
@@ -64,6 +64,9 @@ class Call(TenantTable, Base):
     answered_at: Mapped[datetime | None] = mapped_column(default=None)
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
     duration_seconds: Mapped[int | None] = mapped_column(default=None)
+    # What Twilio charged for all legs, in millionths of a unit of the currency; a cost is positive. It comes late.
+    price_micros: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    price_currency: Mapped[str | None] = mapped_column(default=None)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -93,6 +96,8 @@ class CallLeg(TenantTable, Base):
     answered_at: Mapped[datetime | None] = mapped_column(default=None)
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
     duration_seconds: Mapped[int | None] = mapped_column(default=None)
+    price_micros: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    price_currency: Mapped[str | None] = mapped_column(default=None)
     created_at: Mapped[datetime]
 
 

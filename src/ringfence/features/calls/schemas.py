@@ -89,6 +89,8 @@ class CallAnswer(Answer):
     answered_at: datetime | None
     ended_at: datetime | None
     duration_seconds: int | None
+    price_micros: int | None = Field(description="What Twilio charged, in millionths; null until it is settled.")
+    price_currency: str | None
     legs: list[LegAnswer]
     recordings: list[RecordingAnswer]
 

@@ -23,11 +23,10 @@ from ringfence.features.phone_numbers import queries as phone_numbers
 from ringfence.features.phone_numbers.actions import discover
 from ringfence.features.phone_numbers.errors import NumberHeldElsewhereError
 from ringfence.features.phone_numbers.model import PhoneNumber
-from ringfence.features.twilio_settings.errors import NotConnectedError
+from ringfence.features.twilio_settings.errors import NotConnectedError, WebhookRefusedError
 from ringfence.features.twilio_settings.webhooks import (
     EMPTY_TWIML,
     Form,
-    WebhookRefusedError,
     check,
     company_of,
     read_form,

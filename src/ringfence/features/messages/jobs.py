@@ -10,7 +10,7 @@ from ringfence.features.messages.actions import background, budgeting, holding, 
 from ringfence.features.messages.actions.answering import answer_by_itself
 from ringfence.features.messages.actions.callbacks import learn
 from ringfence.features.messages.actions.media_store import MediaStore
-from ringfence.features.messages.actions.merging import News
+from ringfence.features.messages.actions.merging import news_of
 from ringfence.features.messages.queries import open as open_work
 from ringfence.features.messages.queries.open import MEDIA_GIVEN_UP_AFTER, PendingMedia, Unfinished
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
@@ -139,7 +139,7 @@ class SweepHandler:
             for text in sorted(texts, key=lambda item: item.id):
                 answer = answers.get(text.id)
                 if isinstance(answer, MessageInfo):
-                    await learn(session, text.id, _news(answer))
+                    await learn(session, text.id, news_of(answer, via="sweep"))
             await background.note_asked(session, list(answers))
             if any(isinstance(answer, BadCredentialsError) for answer in answers.values()):
                 await twilio_settings.mark_refused(session, credentials, CredentialsRefusedError())
@@ -190,7 +190,3 @@ async def _ask_all(account: TwilioAccount, texts: Sequence[Unfinished]) -> dict[
 
     await asyncio.gather(*(ask(text) for text in texts))
     return answers
-
-
-def _news(info: MessageInfo) -> News:
-    return News(sid=info.sid, account_sid=info.account_sid, status=info.status, error_code=info.error_code, via="sweep")

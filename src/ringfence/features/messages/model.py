@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ringfence.db.base import Base
@@ -69,6 +69,9 @@ class Message(TenantTable, Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None] = mapped_column(default=None)
+    # What Twilio charged, in millionths of a unit of the currency; a cost is positive. It comes late, or never.
+    price_micros: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    price_currency: Mapped[str | None] = mapped_column(default=None)
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
 
 

@@ -91,6 +91,8 @@ class MessageAnswer(Answer):
     created_at: datetime
     updated_at: datetime
     accepted_at: datetime | None
+    price_micros: int | None = Field(description="What Twilio charged, in millionths; null until it is settled.")
+    price_currency: str | None
 
     @classmethod
     def made_of(cls, message: Message, media: Sequence[Media]) -> Self:

@@ -9,7 +9,8 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Request, Response
 
-from ringfence.features.messages.actions.callbacks import take_in_status
+from ringfence.features.messages.actions.callback_intake import CallbackIntake
+from ringfence.features.messages.actions.callbacks import Callback
 from ringfence.features.messages.actions.dispatching import CODE_PURPOSE
 from ringfence.features.messages.actions.merging import News
 from ringfence.features.messages.actions.receiving import AfterReceiving, AlreadyStoredError, Inbound, receive
@@ -17,12 +18,13 @@ from ringfence.features.messages.queries.inbound import is_held_elsewhere, surro
 from ringfence.features.messages.values import MOST_MEDIA
 from ringfence.features.phone_numbers.actions import discover
 from ringfence.features.phone_numbers.errors import NumberHeldElsewhereError
-from ringfence.features.twilio_settings.errors import NotConnectedError
+from ringfence.features.twilio_settings.errors import NotConnectedError, WebhookRefusedError
+from ringfence.features.twilio_settings.values import StoredCredentials
 from ringfence.features.twilio_settings.webhooks import (
     Form,
-    WebhookRefusedError,
     check,
     company_of,
+    compare,
     read_form,
     refuse,
     twiml,
@@ -30,7 +32,7 @@ from ringfence.features.twilio_settings.webhooks import (
 from ringfence.kit.clock import utc_now
 from ringfence.kit.keyring import Keyring
 from ringfence.kit.phone import e164_or_none
-from ringfence.tenancy.sessions import Tenancy, TenantSession
+from ringfence.tenancy.sessions import Tenancy
 from ringfence.web.metrics import CALLBACK_LAG
 from ringfence.web.services import service
 
@@ -66,15 +68,22 @@ async def inbound(request: Request, webhook_path: str) -> Response:
 
 @router.post("/{webhook_path}/status")
 async def status(request: Request, webhook_path: str) -> Response:
-    """News of a text that was sent."""
+    """News of a text that was sent; durable before its 200, together with what arrived at the same time."""
     try:
         form = await read_form(request)
         company_id = await company_of(request, webhook_path)
-        async with service(request, Tenancy).tenant(company_id) as session:
-            await check(request, session, webhook_path, "status", form)
-            await _take_in(request, session, form)
+
+        def open_callback(credentials: StoredCredentials | None) -> Callback:
+            compare(request, credentials, webhook_path, "status", form)
+            return _callback(request, company_id, form)
+
+        taken = await service(request, CallbackIntake).take_in(company_id, open_callback)
     except WebhookRefusedError as refusal:
         return refuse(refusal)
+    if taken.started_at is not None:
+        CALLBACK_LAG.observe((utc_now() - taken.started_at).total_seconds())
+    if not taken.is_known:
+        log.info("webhook.status.unknown")
     return twiml()
 
 
@@ -116,29 +125,21 @@ async def _store_discovering(request: Request, company_id: UUID, text: Inbound) 
             await receive(session, text, phone_number_id=number.id, surroundings=found, then=then)
 
 
-async def _take_in(request: Request, session: TenantSession, form: Form) -> None:
+def _callback(request: Request, company_id: UUID, form: Form) -> Callback:
     sid, word = form.get("MessageSid", "SmsSid"), form.get("MessageStatus", "SmsStatus")
     if not sid or not word:
         raise WebhookRefusedError("malformed")
     _require_short(sid, word)
-    message_id, attempt = _named_text(request, session.company_id)
-    taken = await take_in_status(
-        session,
-        message_id=message_id,
-        news=News(
-            sid=sid,
-            account_sid=form.get("AccountSid"),
-            status=word,
-            error_code=form.whole_number("ErrorCode"),
-            via="callback",
-            attempt=attempt,
-        ),
-        parameters=form.values,
+    message_id, attempt = _named_text(request, company_id)
+    news = News(
+        sid=sid,
+        account_sid=form.get("AccountSid"),
+        status=word,
+        error_code=form.whole_number("ErrorCode"),
+        via="callback",
+        attempt=attempt,
     )
-    if taken.started_at is not None:
-        CALLBACK_LAG.observe((utc_now() - taken.started_at).total_seconds())
-    if not taken.is_known:
-        log.info("webhook.status.unknown")
+    return Callback(message_id, news, form.values)
 
 
 def _named_text(request: Request, company_id: UUID) -> tuple[UUID | None, int | None]:

@@ -19,6 +19,14 @@ from ringfence.providers.twilio.errors import (
 )
 
 
+class WebhookRefusedError(Exception):
+    """A webhook is not let in; `reason` is counted and never told."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class CredentialsRefusedError(InvalidInputError):
     """Twilio does not accept this Account SID with this auth token."""
 

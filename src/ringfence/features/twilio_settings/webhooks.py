@@ -15,7 +15,9 @@ from uuid import UUID
 import structlog
 from fastapi import Request, Response
 
+from ringfence.features.twilio_settings.errors import WebhookRefusedError
 from ringfence.features.twilio_settings.queries import credentials_for, find_connection
+from ringfence.features.twilio_settings.values import StoredCredentials
 from ringfence.kit.keyring import Keyring
 from ringfence.kit.secret import token_hash
 from ringfence.providers.twilio.gateway import TwilioGateway, WebhookKind
@@ -32,14 +34,6 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _LARGEST_BODY_BYTES: Final = 256 * 1024
 _MOST_FIELDS: Final = 500
 _MOST_KNOWN_PATHS: Final = 10_000
-
-
-class WebhookRefusedError(Exception):
-    """The webhook is not let in; `reason` is counted and never told."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +87,13 @@ async def company_of(request: Request, webhook_path: str) -> UUID:
 
 async def check(request: Request, session: TenantSession, webhook_path: str, kind: WebhookKind, form: Form) -> None:
     """Raise WebhookRefusedError unless this connection's account signed exactly this and speaks for itself."""
-    credentials = await credentials_for(session, service(request, Keyring))
+    compare(request, await credentials_for(session, service(request, Keyring)), webhook_path, kind, form)
+
+
+def compare(
+    request: Request, credentials: StoredCredentials | None, webhook_path: str, kind: WebhookKind, form: Form
+) -> None:
+    """What `check` does, with the company's credentials as they stand in the transaction that will believe the form."""
     if credentials is None or credentials.webhook_path != webhook_path:
         raise WebhookRefusedError("unknown_path")
     query = request.scope["query_string"].decode("latin-1")

@@ -26,6 +26,7 @@ async def write_notes(session: TenantSession, call_id: UUID, *, notes: str) -> C
     """Replace a call's notes. Raises NotFoundError."""
     call = await queries.get_call(session, call_id)
     call.notes, call.updated_at = notes, utc_now()
+    await legs.tell(session, call)
     await session.flush()
     return call
 
@@ -42,6 +43,7 @@ async def delete_call(session: TenantSession, call_id: UUID, *, actor: Actor) ->
     if call.status not in FINAL | {"unconfirmed"}:
         raise NotOverError
     call.deleted_at = utc_now()
+    await legs.tell(session, call)
     await enqueue(session, RemoveRecordings(call_id=call.id), once_key=f"remove-recordings:{call.id}")
     audit_log.record(session, actor=actor, action="call.deleted", target_kind="call", target_id=call.id)
     await session.flush()

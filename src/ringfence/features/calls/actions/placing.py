@@ -95,6 +95,7 @@ async def place(session: TenantSession, wanted: Wanted, *, actor: Actor) -> Call
         after={"to": last_four(to_number), "from": last_four(number.phone_number), "user_id": user.id},
     )
     await session.flush()
+    await legs.tell(session, call)
     await enqueue(session, PlaceCall(call_id=call.id), once_key=f"call:{call.id}")
     return call
 
@@ -136,6 +137,7 @@ async def ask_to_hang_up(session: TenantSession, call_id: UUID, *, actor: Actor)
     else:
         await enqueue(session, HangUpCall(call_id=call.id), once_key=f"hang-up:{call.id}")
     call.hang_up_asked_at = call.updated_at = now
+    await legs.tell(session, call)
     audit_log.record(session, actor=actor, action="call.hung_up", target_kind="call", target_id=call.id)
     await session.flush()
     return call

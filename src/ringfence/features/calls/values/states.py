@@ -6,10 +6,12 @@ Twilio's words: https://www.twilio.com/docs/voice/api/call-resource#call-status-
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
+
+from ringfence.kit.money import Money
 
 Direction = Literal["inbound", "outbound"]
 Role = Literal["user", "contact"]
@@ -77,6 +79,8 @@ class Leg:
     answered_at: datetime | None
     ended_at: datetime | None
     duration_seconds: int | None
+    price_micros: int | None = None
+    price_currency: str | None = None
 
     @property
     def is_over(self) -> bool:
@@ -95,7 +99,8 @@ class Leg:
 class News:
     """What Twilio says of one leg. `sequence` counts the callbacks of a leg; None for what was said elsewhere.
 
-    `at` is when it happened, as far as it is told.
+    `at` is when it happened, as far as it is told. `price` is as Twilio writes it (negative for a charge), None until
+    it is settled.
     """
 
     sid: str
@@ -103,6 +108,7 @@ class News:
     at: datetime
     sequence: int | None = None
     duration_seconds: int | None = None
+    price: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ def merge(leg: Leg, news: News) -> bool:
     """
     if leg.twilio_sid is not None and leg.twilio_sid != news.sid:
         return False
-    before = (leg.twilio_sid, leg.status, leg.sequence, leg.answered_at, leg.ended_at, leg.duration_seconds)
+    before = replace(leg)
     leg.twilio_sid = news.sid
     status = FROM_TWILIO.get(news.status, leg.status)
     if status == "in_progress":
@@ -134,7 +140,9 @@ def merge(leg: Leg, news: News) -> bool:
             leg.ended_at = news.at
     if status == leg.status and leg.is_over and news.duration_seconds is not None:
         leg.duration_seconds = news.duration_seconds
-    return before != (leg.twilio_sid, leg.status, leg.sequence, leg.answered_at, leg.ended_at, leg.duration_seconds)
+    if news.price is not None and (leg.price_micros is None or -news.price.micros > leg.price_micros):
+        leg.price_micros, leg.price_currency = -news.price.micros, news.price.currency
+    return before != leg
 
 
 def whole(direction: str, legs: Sequence[Leg], *, voicemail: bool) -> Whole:

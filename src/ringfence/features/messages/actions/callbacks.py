@@ -1,8 +1,8 @@
-"""Merging status callbacks, and what a sweep learns, into texts."""
+"""Merging status callbacks, and what a sweep learns, into texts: many of one company at a time."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -20,18 +20,36 @@ from ringfence.kit.ids import new_id
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.tenancy.statements import register
 
-_TAKE_IN = register(
-    "messages.take_in_status",
+_KEEP = register(
+    "messages.keep_callbacks",
     """
     INSERT INTO webhook_events (company_id, id, kind, dedupe_key, message_id, parameters, received_at)
-    VALUES (:company_id, :id, 'status', :dedupe_key, :message_id, CAST(:parameters AS jsonb), :now)
+    SELECT :company_id, u.id, 'status', u.dedupe_key, u.message_id, CAST(u.parameters AS jsonb), :now
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:dedupe_keys AS text[]), CAST(:message_ids AS uuid[]), CAST(:parameters AS text[])
+    ) AS u(id, dedupe_key, message_id, parameters)
     ON CONFLICT (company_id, dedupe_key) DO NOTHING
-    RETURNING (
-        SELECT started_at FROM send_attempt
-        WHERE company_id = :company_id AND message_id = :message_id AND attempt = :attempt
-    ) AS started_at
+    RETURNING id
     """,
 )
+_STARTS = register(
+    "messages.attempt_starts",
+    """
+    SELECT a.message_id, a.attempt, a.started_at
+    FROM unnest(CAST(:message_ids AS uuid[]), CAST(:attempts AS int[])) AS u(message_id, attempt)
+    JOIN send_attempt a
+      ON a.company_id = :company_id AND a.message_id = u.message_id AND a.attempt = u.attempt
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One status callback; `message_id` is what our own callback address named, None when it named none."""
+
+    message_id: UUID | None
+    news: News
+    parameters: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,60 +60,104 @@ class Taken:
     started_at: datetime | None = None
 
 
-async def take_in_status(
-    session: TenantSession, *, message_id: UUID | None, news: News, parameters: Mapping[str, str]
-) -> Taken:
-    """Keep a status callback and merge it; one that speaks of no text of ours is not kept.
+async def take_in(session: TenantSession, callbacks: Sequence[Callback]) -> list[Taken]:
+    """Keep status callbacks and merge them in the order given; what came of each.
 
-    `message_id` is what our own callback address named; without one the SID has to be known.
+    One that speaks of no text of ours is not kept: without a named text its SID has to be known. The same news a
+    second time, in an earlier transaction or in this one, changes nothing.
     """
-    target = message_id or await _by_sid(session, news.sid)
-    record = (await recording.lock(session, [target])).get(target) if target else None
-    if record is None:
-        return Taken(is_known=False)
-    taken = (
-        await session.execute(
-            _TAKE_IN,
-            {
-                "company_id": session.company_id,
-                "id": new_id(),
-                "dedupe_key": status_key(news.sid, news.status or "", news.error_code),
-                "message_id": record.id,
-                "attempt": news.attempt,
-                "parameters": json.dumps(dict(parameters)),
-                "now": utc_now(),
-            },
-        )
-    ).first()
-    if taken is None:
-        return Taken(is_known=True)
-    await _merge_into(session, record, news)
-    return Taken(is_known=True, started_at=taken.started_at)
+    owners = await _owners(session, [callback.news.sid for callback in callbacks])
+    targets = [callback.message_id or owners.get(callback.news.sid) for callback in callbacks]
+    records = await recording.lock(session, sorted({target for target in targets if target is not None}))
+    # Whoever had the locks before may have given a text its SID meanwhile.
+    owners |= {record.twilio_sid: record.id for record in records.values() if record.twilio_sid is not None}
+    known = [
+        (number, callback, records[target])
+        for number, (callback, target) in enumerate(zip(callbacks, targets, strict=True))
+        if target is not None and target in records
+    ]
+    is_new = await _keep(session, known)
+    fresh = [item for item, new in zip(known, is_new, strict=True) if new]
+    await _merge(session, [(record, callback.news) for _, callback, record in fresh], owners)
+    starts = await _attempt_starts(session, [(record.id, callback.news.attempt) for _, callback, record in fresh])
+    taken = [Taken(is_known=target in records) for target in targets]
+    for number, callback, record in fresh:
+        taken[number] = Taken(is_known=True, started_at=starts.get((record.id, callback.news.attempt)))
+    return taken
 
 
 async def learn(session: TenantSession, message_id: UUID, news: News) -> None:
     """Merge what Twilio said of a text when it was asked."""
+    owners = await _owners(session, [news.sid])
     record = (await recording.lock(session, [message_id])).get(message_id)
     if record is not None:
-        await _merge_into(session, record, news)
+        await _merge(session, [(record, news)], owners)
 
 
-async def _merge_into(session: TenantSession, record: Record, news: News) -> None:
+async def _merge(session: TenantSession, pairs: Sequence[tuple[Record, News]], owners: dict[str, UUID]) -> None:
     """The first news settles a text, wherever its outbox row stands."""
-    if record.twilio_sid is None and await _by_sid(session, news.sid) is not None:
-        detail = {"what": "sid_of_another_text", "twilio_sid": news.sid, "via": news.via}
-        await recording.note(session, [Event(record.id, "anomaly", detail)])
-        return
     now = utc_now()
-    merged = merge(record, news, now=now)
-    await recording.write(session, [record], merged.events, at=now)
-    if merged.settled:
-        await outbox.settle(session, [record.id])
-    if record.changed and record.error_code == OPTED_OUT_AT_TWILIO:
-        await note_opt_out_at_twilio(session, record)
+    events: list[Event] = []
+    settled: list[UUID] = []
+    for record, news in pairs:
+        if record.twilio_sid is None and owners.setdefault(news.sid, record.id) != record.id:
+            detail = {"what": "sid_of_another_text", "twilio_sid": news.sid, "via": news.via}
+            events.append(Event(record.id, "anomaly", detail))
+            continue
+        merged = merge(record, news, now=now)
+        events += merged.events
+        if merged.settled:
+            settled.append(record.id)
+    records = list({record.id: record for record, _ in pairs}.values())
+    await recording.write(session, records, events, at=now)
+    if settled:
+        await outbox.settle(session, settled)
+    for record in records:
+        if record.changed and record.error_code == OPTED_OUT_AT_TWILIO:
+            await note_opt_out_at_twilio(session, record)
 
 
-async def _by_sid(session: TenantSession, sid: str) -> UUID | None:
-    return await session.scalar(
-        select(Message.id).where(Message.company_id == session.company_id, Message.twilio_sid == sid)
+async def _keep(session: TenantSession, known: Sequence[tuple[int, Callback, Record]]) -> list[bool]:
+    """Store the callbacks themselves; for each, whether it was new."""
+    if not known:
+        return []
+    ids = [new_id() for _ in known]
+    rows = await session.scalars(
+        _KEEP,
+        {
+            "company_id": session.company_id,
+            "now": utc_now(),
+            "ids": ids,
+            "dedupe_keys": [status_key(c.news.sid, c.news.status or "", c.news.error_code) for _, c, _ in known],
+            "message_ids": [record.id for _, _, record in known],
+            "parameters": [json.dumps(dict(callback.parameters)) for _, callback, _ in known],
+        },
     )
+    stored = set(rows)
+    return [event_id in stored for event_id in ids]
+
+
+async def _attempt_starts(
+    session: TenantSession, attempts: Sequence[tuple[UUID, int | None]]
+) -> Mapping[tuple[UUID, int | None], datetime]:
+    named = [(message_id, attempt) for message_id, attempt in attempts if attempt is not None]
+    if not named:
+        return {}
+    rows = await session.execute(
+        _STARTS,
+        {
+            "company_id": session.company_id,
+            "message_ids": [message_id for message_id, _ in named],
+            "attempts": [attempt for _, attempt in named],
+        },
+    )
+    return {(row.message_id, row.attempt): row.started_at for row in rows}
+
+
+async def _owners(session: TenantSession, sids: Sequence[str]) -> dict[str, UUID]:
+    rows = await session.execute(
+        select(Message.twilio_sid, Message.id).where(
+            Message.company_id == session.company_id, Message.twilio_sid.in_(set(sids))
+        )
+    )
+    return {row.twilio_sid: row.id for row in rows if row.twilio_sid is not None}

@@ -10,6 +10,7 @@ from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.values import preview_of
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.errors import UnderWayError
@@ -44,6 +45,7 @@ async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Mes
     await session.refresh(message, with_for_update={"key_share": True})
     message.status, message.not_before, message.updated_at = "canceled", None, utc_now()
     message.refusal_code = message.reason = None
+    emit(session, kind="message.status", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
     await recording.note(session, [Event(message.id, "canceled", {"by": actor.name, "by_kind": actor.kind})])
     return message
@@ -52,6 +54,7 @@ async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Mes
 async def _remove(session: TenantSession, message: Message, actor: Actor) -> None:
     now = utc_now()
     message.body, message.deleted_at, message.updated_at = "", now, now
+    emit(session, kind="message.changed", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
     company = session.company_id
     await session.execute(

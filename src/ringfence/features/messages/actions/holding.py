@@ -6,6 +6,7 @@ from uuid import UUID
 from ringfence.dispatch import outbox
 from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.errors import NotHeldError
@@ -31,6 +32,7 @@ async def release(session: TenantSession, message_id: UUID, *, actor: Actor) -> 
     await session.refresh(message, with_for_update={"key_share": True})
     if message.status != "held":
         raise NotHeldError(message.status)
+    emit(session, kind="message.status", subject_id=message.id, conversation_id=message.conversation_id)
     held_by = {"code": message.refusal_code, "until": message.not_before}
     message.released_at = message.updated_at = utc_now()
     message.status, message.not_before, message.refusal_code, message.reason = "queued", None, None, None

@@ -11,8 +11,10 @@ from typing import Literal
 from uuid import UUID
 
 from ringfence.features.messages.values import FINAL, FROM_TWILIO, moves_forward, reason_of
+from ringfence.kit.money import Money
+from ringfence.providers.twilio.records import MessageInfo
 
-Via = Literal["response", "list", "callback", "sweep"]
+Via = Literal["response", "list", "callback", "sweep", "sync"]
 
 
 @dataclass(slots=True)
@@ -30,6 +32,10 @@ class Record:
     accepted_at: datetime | None
     phone_number_id: UUID | None
     to_number: str
+    num_segments: int = 1
+    price_micros: int | None = None
+    price_currency: str | None = None
+    conversation_id: UUID | None = None
     changed: bool = False
 
 
@@ -44,7 +50,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What Twilio says of one of its messages; `status` is Twilio's word, None when it said none."""
+    """What Twilio says of one of its messages; `status` is Twilio's word, None when it said none.
+
+    `price` is as Twilio writes it (negative for a charge), None until it is settled; `num_segments` is what it counted.
+    """
 
     sid: str
     account_sid: str
@@ -52,6 +61,21 @@ class News:
     error_code: int | None = None
     via: Via
     attempt: int | None = None
+    num_segments: int | None = None
+    price: Money | None = None
+
+
+def news_of(info: MessageInfo, *, via: Via) -> News:
+    """A message as Twilio has it, as news."""
+    return News(
+        sid=info.sid,
+        account_sid=info.account_sid,
+        status=info.status,
+        error_code=info.error_code,
+        via=via,
+        num_segments=info.num_segments,
+        price=info.price,
+    )
 
 
 @dataclass(slots=True)
@@ -74,6 +98,7 @@ def merge(record: Record, news: News, *, now: datetime) -> Merged:
     elif record.twilio_sid != news.sid:
         merged.events.append(_event(record, "anomaly", news, {"what": "second_sid"}))
         return merged
+    _bill(record, news)
     # A word that Twilio adds one day says nothing yet, but a SID alone means that Twilio has the text.
     status = FROM_TWILIO.get(news.status or "", "sending" if merged.settled else record.status)
     if moves_forward(record.status, status):
@@ -106,6 +131,15 @@ def _adopt(record: Record, news: News, merged: Merged, now: datetime) -> None:
         merged.events.append(_event(record, "anomaly", news, {"what": "accepted_late", "kept": record.status}))
     else:
         merged.events.append(_event(record, "accepted", news, {}))
+
+
+def _bill(record: Record, news: News) -> None:
+    """The settled price, and with it the segments that were billed; of two prices the higher one stands."""
+    if news.price is None or (record.price_micros is not None and -news.price.micros <= record.price_micros):
+        return
+    record.price_micros, record.price_currency = -news.price.micros, news.price.currency
+    record.num_segments = news.num_segments or record.num_segments
+    record.changed = True
 
 
 def _move(record: Record, status: str, news: News) -> None:

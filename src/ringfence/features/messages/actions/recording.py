@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions.merging import Event, Record
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
@@ -16,7 +17,7 @@ _LOCK = register(
     "messages.lock",
     """
     SELECT id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at,
-           phone_number_id, to_number
+           phone_number_id, to_number, num_segments, price_micros, price_currency, conversation_id
     FROM sms_messages
     WHERE company_id = :company_id AND id = ANY(CAST(:ids AS uuid[])) AND direction = 'outbound'
     ORDER BY id
@@ -31,12 +32,15 @@ _WRITE = register(
         UPDATE sms_messages m
         SET status = u.status, twilio_sid = u.twilio_sid, account_sid = u.account_sid, error_code = u.error_code,
             refusal_code = u.refusal_code, reason = u.reason, not_before = u.not_before, accepted_at = u.accepted_at,
+            num_segments = u.num_segments, price_micros = u.price_micros, price_currency = u.price_currency,
             updated_at = :now
         FROM unnest(
             CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:sids AS text[]), CAST(:accounts AS text[]),
             CAST(:error_codes AS int[]), CAST(:refusal_codes AS text[]), CAST(:reasons AS text[]),
-            CAST(:not_before AS timestamptz[]), CAST(:accepted_at AS timestamptz[])
-        ) AS u(id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at)
+            CAST(:not_before AS timestamptz[]), CAST(:accepted_at AS timestamptz[]),
+            CAST(:num_segments AS int[]), CAST(:prices AS bigint[]), CAST(:currencies AS text[])
+        ) AS u(id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at,
+               num_segments, price_micros, price_currency)
         WHERE m.company_id = :company_id AND m.id = u.id
     )
     INSERT INTO message_events (company_id, id, message_id, at, kind, detail)
@@ -59,10 +63,15 @@ async def lock(session: TenantSession, message_ids: Sequence[UUID]) -> Mapping[U
 async def write(
     session: TenantSession, records: Iterable[Record], events: Sequence[Event], *, at: datetime | None = None
 ) -> None:
-    """Write the records that changed, and lines on timelines in the order given, all at one instant (default: now)."""
+    """Write the records that changed, and lines on timelines in the order given, all at one instant (default: now).
+
+    Whoever watches the company hears of the texts whose records changed.
+    """
     changed = [record for record in records if record.changed]
     if not changed and not events:
         return
+    for record in changed:
+        emit(session, kind="message.status", subject_id=record.id, conversation_id=record.conversation_id)
     await session.execute(
         _WRITE,
         {
@@ -77,6 +86,9 @@ async def write(
             "reasons": [record.reason for record in changed],
             "not_before": [record.not_before for record in changed],
             "accepted_at": [record.accepted_at for record in changed],
+            "num_segments": [record.num_segments for record in changed],
+            "prices": [record.price_micros for record in changed],
+            "currencies": [record.price_currency for record in changed],
             "event_ids": [new_id() for _ in events],
             "message_ids": [event.message_id for event in events],
             "kinds": [event.kind for event in events],

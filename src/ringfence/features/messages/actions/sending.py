@@ -19,6 +19,7 @@ from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations import queries as conversation_queries
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.conversations.values import preview_of
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Media, Message
@@ -250,6 +251,7 @@ async def _store(session: TenantSession, message: Message, draft: Draft) -> None
         Media(message_id=message.id, position=position, status="remote", source_url=url, created_at=message.created_at)
         for position, url in enumerate(draft.media_urls)
     )
+    emit(session, kind="message.created", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
 
 

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
-from ringfence.features.phone_numbers.routes import connection, numbers, sync
+from ringfence.features.phone_numbers.routes import connection, market, numbers, sync
 
 router = APIRouter()
 router.include_router(connection.router)
+router.include_router(market.router)
 router.include_router(numbers.router)
 router.include_router(sync.router)
 

@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from ringfence.errors import ForbiddenError, InvalidInputError
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.contacts import queries as contacts
+from ringfence.features.conversations import queries as conversations
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions.sending import check_content
 from ringfence.features.phone_numbers import queries as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
@@ -70,6 +72,7 @@ async def schedule(session: TenantSession, plan: Plan, *, actor: Actor) -> Sched
     await _set_time(session, scheduled, due_at=plan.due_at, wall=plan.wall)
     await _check(session, scheduled)
     session.add(scheduled)
+    await tell(session, scheduled)
     await session.flush()
     await wake(session, scheduled.due_at)
     return scheduled
@@ -99,6 +102,7 @@ async def change(
         await _set_time(session, scheduled, due_at=due_at, wall=wall)
     await _check(session, scheduled)
     scheduled.updated_at = utc_now()
+    await tell(session, scheduled)
     await session.flush()
     await wake(session, scheduled.due_at)
     return scheduled
@@ -108,6 +112,7 @@ async def cancel(session: TenantSession, scheduled_id: UUID, *, actor: Actor, ma
     """Take a pending text back. Raises NotFoundError, ForbiddenError, NotPendingError."""
     scheduled = await _mine(session, scheduled_id, actor=actor, manages=manages)
     settle(scheduled, "canceled", code="by_person", reason=f"{actor.name} canceled it.")
+    await tell(session, scheduled)
     await session.flush()
     return scheduled
 
@@ -122,6 +127,12 @@ def settle(scheduled: ScheduledText, status: str, *, code: str | None = None, re
     now = utc_now()
     scheduled.status, scheduled.code, scheduled.reason = status, code, reason
     scheduled.updated_at = scheduled.settled_at = now
+
+
+async def tell(session: TenantSession, scheduled: ScheduledText) -> None:
+    """Let whoever watches the company, and may see the person's thread if there is one, hear of a scheduled text."""
+    thread = await conversations.find_latest(session, outside_number=scheduled.to_number)
+    emit(session, kind="scheduled.changed", subject_id=scheduled.id, conversation_id=thread.id if thread else None)
 
 
 async def wake(session: TenantSession, due_at: datetime) -> None:
