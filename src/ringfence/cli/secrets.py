@@ -29,7 +29,7 @@ def _group() -> None:
 
 @commands.command("rotate")
 def rotate() -> None:
-    """Seal tokens, webhook secrets and unmailed links with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
+    """Seal all stored secrets with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
     settings = load_settings()
     with ready_database(settings) as logins:
         companies, sealed = asyncio.run(_rotate(settings, logins))

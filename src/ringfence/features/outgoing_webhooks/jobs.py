@@ -16,8 +16,10 @@ from uuid import UUID
 import structlog
 
 from ringfence.dispatch.recorder import DATABASE_TROUBLE
+from ringfence.features.events.actions import number
 from ringfence.features.outgoing_webhooks.actions.claiming import Claimed, claim
 from ringfence.features.outgoing_webhooks.actions.outcomes import Outcome, report
+from ringfence.features.outgoing_webhooks.actions.planning import plan
 from ringfence.features.outgoing_webhooks.actions.trimming import TRIM_BATCH, forget, trim
 from ringfence.features.outgoing_webhooks.queries.due import due_companies
 from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
@@ -118,10 +120,16 @@ class Courier:
         self._resting[company_id] = monotonic_seconds() + _REST_SECONDS
         try:
             lease = timedelta(seconds=self._config.timeout_seconds + self._config.grace_seconds)
-            async with self._turns, self._tenancy.tenant(company_id) as session:
-                batch = await claim(session, most=room, lease=lease)
+            async with self._turns:
+                async with self._tenancy.tenant(company_id) as session:
+                    await number(session)
+                async with self._tenancy.tenant(company_id) as session:
+                    more_news = await plan(session)
+                    batch = await claim(session, most=room, lease=lease)
             del self._resting[company_id]
             used = len(batch.claimed)
+            if more_news:
+                self._come_back(company_id)
             for claimed in batch.claimed:
                 self._spawn(self._attempt(company_id, claimed, has_more=batch.has_more))
         except DATABASE_TROUBLE as error:
@@ -142,8 +150,7 @@ class Courier:
         finally:
             self._reserve(company_id, -1)
             if has_more:
-                self._freed.add(company_id)
-                self._wake.set()
+                self._come_back(company_id)
 
     async def _post(self, claimed: Claimed) -> Outcome:
         context = seal_context(claimed.endpoint_id)
@@ -163,6 +170,10 @@ class Courier:
         if isinstance(answer, Answered):
             return Outcome(status=answer.status, excerpt=answer.excerpt, failure=None, took=took)
         return Outcome(status=None, excerpt=None, failure=answer.reason, took=took)
+
+    def _come_back(self, company_id: UUID) -> None:
+        self._freed.add(company_id)
+        self._wake.set()
 
     def _reserve(self, company_id: UUID, slots: int) -> None:
         left = self._in_flight.get(company_id, 0) + slots

@@ -1,4 +1,4 @@
-"""Endpoints of outgoing webhooks, their deliveries, and which companies have some due."""
+"""Endpoints of outgoing webhooks, their deliveries, which companies have some due, and readers of the event log."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -117,10 +117,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("company_id", name=op.f("pk_webhook_due")),
     )
     op.create_index(op.f("ix_webhook_due_next_due"), "webhook_due", ["next_due"])
+    op.create_table(
+        "event_readers",
+        sa.Column("company_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("read_to", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.id"], name=op.f("fk_event_readers_company_id")),
+        sa.PrimaryKeyConstraint("company_id", "name", name=op.f("pk_event_readers")),
+    )
     fence = policies.fence_directory_table(
         "webhook_due", app_may_see=("company_id", "next_due"), app_may_update=("next_due",)
     )
     for statement in (
+        *policies.fence_tenant_table("event_readers"),
         *policies.fence_tenant_table("webhook_endpoints"),
         *policies.fence_tenant_table("webhook_deliveries"),
         *fence,
@@ -129,6 +139,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("event_readers")
     op.drop_table("webhook_due")
     op.drop_table("webhook_deliveries")
     op.drop_table("webhook_endpoints")

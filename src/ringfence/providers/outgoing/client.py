@@ -21,7 +21,7 @@ from yarl import URL
 from ringfence.kit.clock import monotonic_seconds
 from ringfence.providers.outgoing.networks import Reach
 
-NoAnswerReason = Literal["timeout", "dns", "address_not_allowed", "tls", "connection", "bad_answer"]
+NoAnswerReason = Literal["timeout", "dns", "address_not_allowed", "tls", "connection", "bad_answer", "bad_url"]
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port → its addresses. Raises OSError."""
 
@@ -130,7 +130,7 @@ class OutgoingClient:
         except (aiohttp.ClientError, OSError) as error:
             reason = _reason_of(error)
         except (ValueError, KeyError):
-            reason = "bad_answer"
+            reason = "bad_url"
         seconds = monotonic_seconds() - started
         if status is None:
             return NoAnswer(reason, seconds)
@@ -149,7 +149,7 @@ class OutgoingClient:
         )
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
-    def _socket(self, plain: bool, found: tuple[int, int, int, str, tuple[str | int, ...]]) -> socket.socket:  # aiohttp's signature
+    def _socket(self, plain: bool, found: tuple[int, int, int, str, tuple[str | int, ...]]) -> socket.socket:
         family, kind, protocol, _, address = found
         if not self.reach.permits(str(address[0]), plain=plain):
             raise AddressNotAllowedError
@@ -186,6 +186,8 @@ class _Resolver(AbstractResolver):
 def _reason_of(error: BaseException) -> NoAnswerReason:
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressNotAllowedError):
         return "address_not_allowed"
-    if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.InvalidURL):
+        return "bad_url"
+    if isinstance(error, aiohttp.ClientResponseError):
         return "bad_answer"
     return "connection"

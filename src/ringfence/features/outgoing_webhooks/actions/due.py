@@ -8,7 +8,9 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from ringfence.features.events.queries import reader_read_at
 from ringfence.features.outgoing_webhooks.model import WebhookDelivery, WebhookDue, WebhookEndpoint
+from ringfence.features.outgoing_webhooks.values.planning import READER, look_after
 from ringfence.features.outgoing_webhooks.values.retries import most_at_once
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
@@ -35,7 +37,7 @@ async def look_at(session: TenantSession, moment: datetime) -> None:
 
 
 async def look_again(session: TenantSession) -> None:
-    """Set when the company is to be looked at next, by what is pending; nothing pending: not at all.
+    """Set when the company is to be looked at next, by what is pending and by its event log; neither: not at all.
 
     The lock comes first: whoever adds a delivery meanwhile waits for it, and everything committed before it is seen.
     """
@@ -62,6 +64,9 @@ async def look_again(session: TenantSession) -> None:
         busy = claim is not None and claim.count >= most_at_once(failures)
         moment = claim.first_end if claim is not None and busy else due_at
         moments.append(moment if paused_until is None else max(moment, paused_until))
+    if (last_news := await reader_read_at(session, READER)) is not None:
+        now = utc_now()
+        moments.append(now + look_after(now - last_news))
     if moments:
         await session.execute(update(WebhookDue).where(WebhookDue.company_id == company).values(next_due=min(moments)))
     else:

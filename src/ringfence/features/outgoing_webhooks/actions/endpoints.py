@@ -9,11 +9,13 @@ from sqlalchemy import update
 from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import SYSTEM, Actor
 from ringfence.features.companies import queries as companies
-from ringfence.features.outgoing_webhooks.actions.due import look_again
+from ringfence.features.events.actions import register_reader
+from ringfence.features.outgoing_webhooks.actions.due import look_again, look_at
 from ringfence.features.outgoing_webhooks.errors import TooManyEndpointsError
 from ringfence.features.outgoing_webhooks.model import WebhookDelivery, WebhookEndpoint
 from ringfence.features.outgoing_webhooks.queries import endpoints as queries
 from ringfence.features.outgoing_webhooks.values.kinds import MOST_ENDPOINTS, DisabledReason, EndpointStatus, EventKind
+from ringfence.features.outgoing_webhooks.values.planning import READER
 from ringfence.features.outgoing_webhooks.values.retries import OLD_SECRET_LIFETIME
 from ringfence.features.outgoing_webhooks.values.signing import new_secret, seal_context
 from ringfence.kit.clock import utc_now
@@ -59,6 +61,7 @@ async def create(
         after=_described(endpoint),
     )
     await session.flush()
+    await _listen(session)
     return endpoint, secret
 
 
@@ -100,6 +103,8 @@ async def change(
             after={name: after[name] for name in changed},
         )
     await session.flush()
+    if endpoint.status == "active":
+        await _listen(session)
     return endpoint
 
 
@@ -191,6 +196,12 @@ async def reseal(session: TenantSession, keyring: Keyring) -> int:
 def old_secret_counts(endpoint: WebhookEndpoint, now: datetime) -> bool:
     """Whether the secret before the present one still signs."""
     return endpoint.old_secret_until is not None and now < endpoint.old_secret_until
+
+
+async def _listen(session: TenantSession) -> None:
+    """Have the company's event log kept and read."""
+    await register_reader(session, READER)
+    await look_at(session, utc_now())
 
 
 def _ordered(kinds: Sequence[EventKind]) -> list[str]:
