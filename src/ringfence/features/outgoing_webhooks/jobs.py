@@ -42,7 +42,7 @@ class CourierConfig:
     """How deliveries are made. `grace_seconds` is how long after the client's deadline a claim is taken for dead."""
 
     timeout_seconds: float
-    grace_seconds: float = 15.0
+    grace_seconds: float = 5.0
     poll_seconds: float = 0.5
     in_flight: int = 200
     company_in_flight: int = 20
