@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from ringfence.features.events.actions import number
 from ringfence.features.outgoing_webhooks.actions.claiming import Batch, claim
 from ringfence.features.outgoing_webhooks.actions.planning import plan
@@ -23,6 +25,14 @@ from tests.factories.waiting import eventually
 LOOPBACK = read_networks(["127.0.0.0/8"], setting="TESTS")
 ALL_KINDS = ["message.received", "message.status_changed", "opt_out.changed", "call.ended"]
 DEADLINE_SECONDS = 0.5
+_HURRY = (
+    "UPDATE webhook_endpoints SET paused_until = NULL WHERE company_id = %s AND paused_until IS NOT NULL",
+    (
+        "UPDATE webhook_deliveries SET due_at = now()"
+        " WHERE company_id = %s AND state = 'pending' AND claimed_until IS NULL AND due_at > now()"
+    ),
+    "UPDATE webhook_due SET next_due = now() WHERE company_id = %s AND next_due > now()",
+)
 
 
 def outgoing_client() -> OutgoingClient:
@@ -106,16 +116,18 @@ class Hooks:
     def rows(self, line: Line) -> list[dict[str, Any]]:
         return self.texting.stored(line, "webhook_deliveries")["webhook_deliveries"]
 
-    def hurry(self, line: Line) -> None:
-        """Let what waits for its next attempt, or for its endpoint's break, be due now."""
-        company = line.company_id
-        self.texting.change("UPDATE webhook_endpoints SET paused_until = NULL WHERE company_id = %s", company)
-        self.texting.change(
-            "UPDATE webhook_deliveries SET due_at = now(), claimed_until = NULL"
-            " WHERE company_id = %s AND state = 'pending'",
-            company,
-        )
-        self.texting.change("UPDATE webhook_due SET next_due = now() WHERE company_id = %s", company)
+    async def hurry(self, line: Line) -> None:
+        """Let what waits for its next attempt, or for its endpoint's break, be due now.
+
+        In a thread: a lock that the courier holds meanwhile is waited for without holding up the courier.
+        """
+
+        def run() -> None:
+            with psycopg.connect(self.texting.database.admin_url, autocommit=True) as connection:
+                for statement in _HURRY:
+                    connection.execute(statement, [line.company_id])
+
+        await asyncio.to_thread(run)
 
     async def planned(self, line: Line) -> None:
         """What the courier does with the company's event log, without delivering."""

@@ -100,7 +100,7 @@ async def test_a_receiver_that_fails_is_tried_again_under_the_same_id(hooks: Hoo
         await hooks.texting.inbound(hooks.a)
         failed = await hooks.attempted(hooks.a, made["id"], 1)
         receiver.status = 204
-        hooks.hurry(hooks.a)
+        await hooks.hurry(hooks.a)
         [delivered] = await hooks.logged(hooks.a, made["id"], "delivered")
     endpoint = await hooks.texting.get(f"{PATH}/{made['id']}", hooks.a)
 
@@ -123,7 +123,7 @@ async def test_redirects_silence_and_a_closed_door_are_failures_with_a_name(hook
             await hooks.texting.inbound(hooks.a)
             redirected = await hooks.attempted(hooks.a, made["id"], 1)
             receiver.behave = hang
-            hooks.hurry(hooks.a)
+            await hooks.hurry(hooks.a)
             silent = await hooks.attempted(hooks.a, made["id"], 2)
             closed = await hooks.endpoint(hooks.b)
             await hooks.texting.inbound(hooks.b)
@@ -143,7 +143,7 @@ async def test_an_address_that_became_private_is_not_gone_to(hooks: Hooks) -> No
         await hooks.texting.inbound(hooks.a)
         failed = await hooks.attempted(hooks.a, made["id"], 1)
         hooks.texting.change("UPDATE webhook_endpoints SET url = %s", receiver.url)
-        hooks.hurry(hooks.a)
+        await hooks.hurry(hooks.a)
         await hooks.logged(hooks.a, made["id"], "delivered")
 
     assert failed["failure"] == "address_not_allowed"
@@ -186,7 +186,7 @@ async def test_long_failure_turns_an_endpoint_off(hooks: Hooks) -> None:
         await hooks.attempted(hooks.a, made["id"], 1)
         still_on = await hooks.texting.get(f"{PATH}/{made['id']}", hooks.a)
         hooks.texting.change("UPDATE webhook_endpoints SET failing_since = now() - interval '73 hours'")
-        hooks.hurry(hooks.a)
+        await hooks.hurry(hooks.a)
         await hooks.logged(hooks.a, made["id"], "skipped")
     off = await hooks.texting.get(f"{PATH}/{made['id']}", hooks.a)
 
@@ -201,7 +201,7 @@ async def test_attempts_come_to_an_end(hooks: Hooks) -> None:
         await hooks.texting.inbound(hooks.a)
         await hooks.attempted(hooks.a, made["id"], 1)
         hooks.texting.change("UPDATE webhook_deliveries SET attempts = 10")
-        hooks.hurry(hooks.a)
+        await hooks.hurry(hooks.a)
         [failed] = await hooks.logged(hooks.a, made["id"], "failed")
 
     assert (failed["attempts"], failed["next_attempt_at"]) == (11, None)

@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from ringfence.dispatch.recorder import DATABASE_TROUBLE
+from ringfence.errors import BusyError
 from ringfence.features.events.actions import number
 from ringfence.features.outgoing_webhooks.actions.claiming import Claimed, claim
 from ringfence.features.outgoing_webhooks.actions.outcomes import Outcome, report
@@ -32,8 +33,11 @@ from ringfence.tenancy.sessions import Tenancy
 
 log = structlog.get_logger()
 
+_DATABASE_TROUBLE: Final = (*DATABASE_TROUBLE, BusyError)
 _MOST_COMPANIES: Final = 100
-_TURNS_AT_ONCE: Final = 4
+# Together less than half of a worker's connections: jobs and the dispatcher need theirs.
+_TURNS_AT_ONCE: Final = 2
+_REPORTS_AT_ONCE: Final = 2
 _REST_SECONDS: Final = 5.0
 
 
@@ -67,6 +71,7 @@ class Courier:
         self._config = config
         self._observe = observe
         self._turns = asyncio.Semaphore(_TURNS_AT_ONCE)
+        self._reports = asyncio.Semaphore(_REPORTS_AT_ONCE)
         self._in_flight: dict[UUID, int] = {}
         self._turning: set[UUID] = set()
         self._freed: set[UUID] = set()
@@ -82,7 +87,7 @@ class Courier:
                 self._wake.clear()
                 try:
                     await self._round()
-                except DATABASE_TROUBLE as error:
+                except _DATABASE_TROUBLE as error:
                     log.warning("courier.round.failed", error=type(error).__name__)
                 woken = asyncio.create_task(self._wake.wait())
                 pause = self._config.poll_seconds * random.uniform(0.8, 1.2)
@@ -132,7 +137,7 @@ class Courier:
                 self._come_back(company_id)
             for claimed in batch.claimed:
                 self._spawn(self._attempt(company_id, claimed, has_more=batch.has_more))
-        except DATABASE_TROUBLE as error:
+        except _DATABASE_TROUBLE as error:
             log.warning("courier.turn.failed", company_id=str(company_id), error=type(error).__name__)
         finally:
             self._turning.discard(company_id)
@@ -143,9 +148,9 @@ class Courier:
         try:
             outcome = await self._post(claimed)
             self._observe("delivered" if outcome.is_success else "failed", outcome.took.total_seconds())
-            async with self._tenancy.tenant(company_id) as session:
+            async with self._reports, self._tenancy.tenant(company_id) as session:
                 await report(session, claimed, outcome)
-        except DATABASE_TROUBLE as error:
+        except _DATABASE_TROUBLE as error:
             log.warning("courier.report.failed", company_id=str(company_id), error=type(error).__name__)
         finally:
             self._reserve(company_id, -1)
