@@ -14,6 +14,7 @@ from ringfence.features.events import model as events
 from ringfence.features.messages import model as messages
 from ringfence.features.outgoing_webhooks import model as outgoing_webhooks
 from ringfence.features.phone_numbers import model as phone_numbers
+from ringfence.features.platform import model as platform
 from ringfence.features.scheduling import model as scheduling
 from ringfence.features.templates import model as templates
 from ringfence.features.twilio_settings import model as twilio_settings
@@ -33,6 +34,7 @@ MODELS = (
     calls,
     scheduling,
     outgoing_webhooks,
+    platform,
     events,
     dispatch,
 )

@@ -13,7 +13,7 @@ from ringfence.features.calls.jobs import (
     SweepCallsHandler,
 )
 from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, PlaceCall, RemoveRecordings, SweepCalls
-from ringfence.features.companies.values import ReviewHeld
+from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
 from ringfence.features.events.jobs import trim_events
@@ -22,14 +22,17 @@ from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
     RemoveMediaHandler,
+    RemoveUploadHandler,
     ReviewHeldHandler,
     SweepHandler,
 )
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
 from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
 from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
 from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
+from ringfence.features.platform.jobs import refresh_health
+from ringfence.features.platform.queries import ALL_COMPANIES
 from ringfence.features.scheduling.jobs import SendDueHandler
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from ringfence.features.scheduling.values import SendDue
@@ -45,6 +48,7 @@ TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
 TRIM_WEBHOOKS_SECONDS = 3600.0
+HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
 
 
@@ -54,6 +58,7 @@ def handlers(runtime: Runtime) -> Handlers:
     mailer = SMTPMailer(smtp_url.get_secret_value(), runtime.settings.mail_from) if smtp_url else NoMailer()
     return {
         SealAuditLog: seal_audit_log,
+        RefreshHealth: refresh_health,
         TrimEvents: trim_events,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
@@ -62,6 +67,7 @@ def handlers(runtime: Runtime) -> Handlers:
         ImportContacts: ImportHandler(runtime.uploads),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
+        RemoveUpload: RemoveUploadHandler(runtime.media),
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
@@ -91,5 +97,6 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
+        every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
     )
