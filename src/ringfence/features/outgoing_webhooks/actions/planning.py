@@ -89,7 +89,9 @@ def _deliveries(company_id: UUID, endpoints: Iterable[WebhookEndpoint], news: Ne
 
 async def _news(session: TenantSession, events: Sequence[Event]) -> list[News]:
     """What of the events is for outside, in their order. The things are looked up together, by kind."""
-    wanted = [(event, kind) for event in events if (kind := KIND_OF.get(event.kind)) is not None]
+    wanted: list[tuple[Event, EventKind]] = [
+        (event, kind) for event in events if (kind := KIND_OF.get(event.kind)) is not None
+    ]
     ids: dict[EventKind, list[UUID]] = {}
     for event, kind in wanted:
         ids.setdefault(kind, []).append(event.subject_id)
