@@ -51,6 +51,7 @@ PART = "a part of queries, each of which carries the clause"
 STEP = "finds ids; the texts themselves are read through the clause before anything is answered"
 ADMINS = "counts for company admins, who see every conversation"
 OWN = "only the caller's own"
+HOOKS = "goes where company admins, who see every conversation, have it sent"
 MANAGERS = "figures for managers, who see every conversation"
 
 FREE: dict[str, str] = {
@@ -96,6 +97,7 @@ FREE: dict[str, str] = {
     "events.actions._NUMBER": SERVER,
     "events.actions._OLDEST_OF_THE_NEWEST": SERVER,
     "events.actions._TRIM": SERVER,
+    "events.actions.read": SERVER,
     "events.queries.has_older": SERVER,
     "events.queries.has_waiting": SERVER,
     "inbox.actions.purging.purge_some": SERVER,
@@ -133,6 +135,12 @@ FREE: dict[str, str] = {
     "messages.queries.search._FIND": STEP,
     "messages.queries.search.to_index": SERVER,
     "messages.queries.timing._SURROUNDINGS": GATE,
+    "outgoing_webhooks.actions.planning._ended_calls": SERVER,
+    "outgoing_webhooks.actions.planning._received": SERVER,
+    "outgoing_webhooks.actions.planning._statuses": SERVER,
+    "outgoing_webhooks.queries.payloads._call": HOOKS,
+    "outgoing_webhooks.queries.payloads._messages": HOOKS,
+    "outgoing_webhooks.queries.payloads._received": HOOKS,
     "platform.queries._last_activity": PLATFORM,
     "platform.queries._last_error": PLATFORM,
     "scheduling.actions.replies.cancel_answered": SERVER,

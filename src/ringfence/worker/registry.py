@@ -38,6 +38,8 @@ from ringfence.features.messages.values import (
     RemoveUpload,
     SweepMessages,
 )
+from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
+from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
 from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
 from ringfence.features.platform.jobs import refresh_health
@@ -56,6 +58,7 @@ from ringfence.worker.mail import NoMailer, SMTPMailer
 TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
+TRIM_WEBHOOKS_SECONDS = 3600.0
 HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
 
@@ -82,6 +85,7 @@ def handlers(runtime: Runtime) -> Handlers:
         EndSnooze: EndSnoozeHandler(),
         IndexTexts: IndexTextsHandler(),
         PurgeConversation: PurgeHandler(),
+        TrimWebhooks: trim_webhooks,
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
@@ -106,6 +110,7 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.sweep_seconds, SweepCalls),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
+        every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
         every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
     )

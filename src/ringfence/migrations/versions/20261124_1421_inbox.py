@@ -5,8 +5,8 @@ from alembic import op
 
 from ringfence.tenancy import policies
 
-revision = "20261124_1402"
-down_revision = "20261124_1400"
+revision = "20261124_1421"
+down_revision = "20261124_1415"
 branch_labels = None
 depends_on = None
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from ringfence.tenancy import policies
 
-revision = "20261124_1408"
-down_revision = "20261124_1403"
+revision = "20261124_1423"
+down_revision = "20261124_1422"
 branch_labels = None
 depends_on = None
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "20261124_1403"
-down_revision = "20261124_1402"
+revision = "20261124_1422"
+down_revision = "20261124_1421"
 branch_labels = None
 depends_on = None
 
