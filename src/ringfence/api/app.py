@@ -24,6 +24,7 @@ from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
 from ringfence.features.scheduling.actions.replies import cancel_answered
 from ringfence.features.templates import routes as templates
@@ -56,6 +57,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     scheduling.router,
     live.router,
     audit_log.router,
+    platform.router,
     health.router,
     site.router,
 )

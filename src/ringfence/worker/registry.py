@@ -13,7 +13,7 @@ from ringfence.features.calls.jobs import (
     SweepCallsHandler,
 )
 from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, PlaceCall, RemoveRecordings, SweepCalls
-from ringfence.features.companies.values import ReviewHeld
+from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
 from ringfence.features.events.jobs import trim_events
@@ -28,6 +28,8 @@ from ringfence.features.messages.jobs import (
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
 from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
+from ringfence.features.platform.jobs import refresh_health
+from ringfence.features.platform.queries import ALL_COMPANIES
 from ringfence.features.scheduling.jobs import SendDueHandler
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from ringfence.features.scheduling.values import SendDue
@@ -42,6 +44,7 @@ from ringfence.worker.mail import NoMailer, SMTPMailer
 TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
+HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
 
 
@@ -51,6 +54,7 @@ def handlers(runtime: Runtime) -> Handlers:
     mailer = SMTPMailer(smtp_url.get_secret_value(), runtime.settings.mail_from) if smtp_url else NoMailer()
     return {
         SealAuditLog: seal_audit_log,
+        RefreshHealth: refresh_health,
         TrimEvents: trim_events,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
@@ -86,5 +90,6 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.sweep_seconds, SweepCalls),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
+        every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
     )

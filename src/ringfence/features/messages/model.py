@@ -39,6 +39,8 @@ class Message(TenantTable, Base):
         Index(None, "company_id", "conversation_id", "created_at", "id"),
         Index(None, "company_id", "to_number", "created_at"),
         Index(None, "company_id", "contact_id", postgresql_where=text("contact_id IS NOT NULL")),
+        # Few texts have an error: the latest is found without reading all that went well.
+        Index("ix_sms_messages_failed", "company_id", "created_at", postgresql_where=text("error_code IS NOT NULL")),
         {"info": {"fence": "tenant"}, "postgresql_with": {"fillfactor": 90}},
     )
 

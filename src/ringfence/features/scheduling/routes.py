@@ -10,6 +10,8 @@ from fastapi import APIRouter, Query, Request
 from ringfence.features.audit_log.values import actor_of
 from ringfence.features.companies.queries import default_region
 from ringfence.features.contacts.values import read_number
+from ringfence.features.conversations.routes import Looking
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.messages.actions import idempotency
 from ringfence.features.messages.actions.idempotency import FirstAnswer
 from ringfence.features.messages.routes.sending import Key
@@ -35,15 +37,15 @@ Moment = Annotated[datetime | None, Query(description="With offset; without one 
 
 @router.post("/schedule", status_code=201)
 async def schedule(
-    body: ScheduleBody, caller: Sender, session: TenantDB, idempotency_key: Key = None
+    body: ScheduleBody, caller: Sender, session: TenantDB, viewer: Looking, idempotency_key: Key = None
 ) -> ScheduledAnswer:
     """Keep a text for later. The gate is asked when its time comes, and it goes out in the caller's name."""
     if idempotency_key is None:
-        return ScheduledAnswer.of(await _schedule(session, body, caller))
+        return ScheduledAnswer.of(await _schedule(session, body, caller, viewer))
     request = body.model_dump(mode="json")
     first = await idempotency.begin(session, key=idempotency_key, operation="schedule", request=request)
     if first is None:
-        made = ScheduledAnswer.of(await _schedule(session, body, caller))
+        made = ScheduledAnswer.of(await _schedule(session, body, caller, viewer))
         first = FirstAnswer(201, made.model_dump(mode="json"))
         await idempotency.finish(session, key=idempotency_key, answer=first)
     return ScheduledAnswer.model_validate(first.response)
@@ -54,6 +56,7 @@ async def list_scheduled(
     request: Request,
     caller: Reader,
     session: TenantDB,
+    viewer: Looking,
     *,
     status: Status | None = None,
     number: Annotated[str | None, Query(max_length=64, description="Only to this number.")] = None,
@@ -72,20 +75,20 @@ async def list_scheduled(
         due_to=_aware(due_to),
     )
     cursors = Cursors(service(request, Keyring), caller.company_id, "scheduled", asdict(filters))
-    rows = await queries.list_scheduled(session, filters=filters, after=cursors.read(cursor), limit=limit)
+    rows = await queries.list_scheduled(session, viewer, filters=filters, after=cursors.read(cursor), limit=limit)
     page, next_cursor = cursors.page(rows, limit, lambda row: Position(row.due_at, row.id))
     return Page(items=[ScheduledAnswer.of(row) for row in page], next_cursor=next_cursor)
 
 
 @router.get("/scheduled/{scheduled_id}")
-async def get_scheduled(scheduled_id: UUID, _caller: Reader, session: TenantDB) -> ScheduledAnswer:
+async def get_scheduled(scheduled_id: UUID, _caller: Reader, session: TenantDB, viewer: Looking) -> ScheduledAnswer:
     """One scheduled text."""
-    return ScheduledAnswer.of(await queries.get_scheduled(session, scheduled_id))
+    return ScheduledAnswer.of(await queries.get_scheduled(session, viewer, scheduled_id))
 
 
 @router.patch("/scheduled/{scheduled_id}")
 async def change_scheduled(
-    scheduled_id: UUID, body: ScheduleChange, caller: Sender, session: TenantDB
+    scheduled_id: UUID, body: ScheduleChange, caller: Sender, session: TenantDB, viewer: Looking
 ) -> ScheduledAnswer:
     """Change a pending text. One's own, or as a manager anybody's; 409 `not_pending` once it is none."""
     given = body.model_dump(mode="json", exclude_unset=True, exclude={"scheduled_at", "local_time"})
@@ -94,6 +97,7 @@ async def change_scheduled(
         changes["from_number"] = read_number(body.from_number, region=await default_region(session))
     changed = await writing.change(
         session,
+        viewer,
         scheduled_id,
         actor=actor_of(caller),
         manages=caller.level >= Level.MANAGE,
@@ -105,22 +109,23 @@ async def change_scheduled(
 
 
 @router.delete("/scheduled/{scheduled_id}")
-async def cancel_scheduled(scheduled_id: UUID, caller: Sender, session: TenantDB) -> ScheduledAnswer:
+async def cancel_scheduled(scheduled_id: UUID, caller: Sender, session: TenantDB, viewer: Looking) -> ScheduledAnswer:
     """Take a pending text back; it stays in the list as canceled."""
     manages = caller.level >= Level.MANAGE
-    return ScheduledAnswer.of(await writing.cancel(session, scheduled_id, actor=actor_of(caller), manages=manages))
+    actor = actor_of(caller)
+    return ScheduledAnswer.of(await writing.cancel(session, viewer, scheduled_id, actor=actor, manages=manages))
 
 
 @router.post("/scheduled/{scheduled_id}/send-now")
-async def send_scheduled_now(scheduled_id: UUID, caller: Sender, session: TenantDB) -> ScheduledAnswer:
+async def send_scheduled_now(scheduled_id: UUID, caller: Sender, session: TenantDB, viewer: Looking) -> ScheduledAnswer:
     """Hand in a pending text at once: the answer is `sent` with its `message_id`, or `failed` with the reason."""
     manages = caller.level >= Level.MANAGE
-    scheduled = await writing.take(session, scheduled_id, actor=actor_of(caller), manages=manages)
+    scheduled = await writing.take(session, viewer, scheduled_id, actor=actor_of(caller), manages=manages)
     await send(session, scheduled)
     return ScheduledAnswer.of(scheduled)
 
 
-async def _schedule(session: TenantSession, body: ScheduleBody, caller: Caller) -> object:
+async def _schedule(session: TenantSession, body: ScheduleBody, caller: Caller, viewer: Viewer) -> object:
     region = await default_region(session)
     plan = Plan(
         to_number=read_number(body.to, region=region),
@@ -134,7 +139,7 @@ async def _schedule(session: TenantSession, body: ScheduleBody, caller: Caller) 
         wall=body.local_time,
         cancel_if_reply=body.cancel_if_reply,
     )
-    return await writing.schedule(session, plan, actor=actor_of(caller))
+    return await writing.schedule(session, viewer, plan, actor=actor_of(caller))
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -9,7 +9,7 @@ from ringfence.errors import ForbiddenError
 from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.conversations import actions as conversations
-from ringfence.features.conversations.values import preview_of
+from ringfence.features.conversations.values import Viewer, preview_of
 from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
@@ -22,13 +22,15 @@ from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
 
 
-async def delete_message(session: TenantSession, message_id: UUID, *, actor: Actor, may_remove: bool) -> Message | None:
+async def delete_message(
+    session: TenantSession, viewer: Viewer, message_id: UUID, *, actor: Actor, may_remove: bool
+) -> Message | None:
     """Cancel a text that still waits and return it, or remove a finished one from view and return None.
 
     Nothing changes at Twilio. Raises NotFoundError, UnderWayError for a text whose outcome is open, ForbiddenError
     for a finished one unless the actor `may_remove`.
     """
-    message = await get_message(session, message_id)
+    message = await get_message(session, viewer, message_id)
     # The outbox row first, as the dispatcher locks it: whoever gets it decides.
     if await outbox.cancel(session, message_id):
         return await _cancel(session, message, actor)

@@ -18,7 +18,7 @@ from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations import queries as conversation_queries
 from ringfence.features.conversations.model import Conversation
-from ringfence.features.conversations.values import preview_of
+from ringfence.features.conversations.values import THE_COMPANY, Viewer, preview_of
 from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
@@ -82,11 +82,12 @@ def check_content(draft: Draft) -> None:
         raise InvalidInputError("too_many_media", f"A text carries {MOST_MEDIA} attachments at most.")
 
 
-async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor) -> Message:
+async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor, viewer: Viewer = THE_COMPANY) -> Message:
     """Store a text as queued, held or refused, as the gate says; a refused one is kept with its reason.
 
     Raises, and stores nothing: InvalidInputError for malformed content or a contact with another number,
-    NotFoundError for an unknown contact, UnknownSenderError (a RefusedError) for a sender that is not the company's.
+    NotFoundError for an unknown contact, UnknownSenderError (a RefusedError) for a sender that is not the company's,
+    NotYoursError for a conversation that the `viewer` may not see; what the server sends by itself sees all.
     """
     check_content(draft)
     await take_turns(session, draft.to_number)
@@ -104,6 +105,8 @@ async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor) -> Mess
         latest = await conversation_queries.find_between(
             session, phone_number_id=sender.id, outside_number=draft.to_number
         )
+    if latest is not None:
+        await conversation_queries.check_visible(session, viewer, latest.id)
     message = _message(draft, actor, sender=sender, conversation=latest, contact_id=contact_id)
     answer = await _ask(session, message, draft, choice)
     if isinstance(answer, Refuse):

@@ -13,6 +13,7 @@ from ringfence.errors import ForbiddenError, InvalidInputError
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations import queries as conversations
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions.sending import check_content
 from ringfence.features.phone_numbers import queries as phone_numbers
@@ -45,11 +46,11 @@ class Plan:
     cancel_if_reply: bool = False
 
 
-async def schedule(session: TenantSession, plan: Plan, *, actor: Actor) -> ScheduledText:
+async def schedule(session: TenantSession, viewer: Viewer, plan: Plan, *, actor: Actor) -> ScheduledText:
     """Keep a text until its time. What is wrong about it now is said now; the gate is asked when the time comes.
 
     Raises InvalidInputError (content, time, a contact with another number), NotFoundError (contact, template),
-    UnknownSenderError, UnresolvedFieldsError.
+    UnknownSenderError, UnresolvedFieldsError, NotYoursError for a conversation that the viewer may not see.
     """
     now = utc_now()
     scheduled = ScheduledText(
@@ -69,6 +70,7 @@ async def schedule(session: TenantSession, plan: Plan, *, actor: Actor) -> Sched
         created_at=now,
         updated_at=now,
     )
+    await _refuse_hidden(session, viewer, scheduled)
     await _set_time(session, scheduled, due_at=plan.due_at, wall=plan.wall)
     await _check(session, scheduled)
     session.add(scheduled)
@@ -80,6 +82,7 @@ async def schedule(session: TenantSession, plan: Plan, *, actor: Actor) -> Sched
 
 async def change(
     session: TenantSession,
+    viewer: Viewer,
     scheduled_id: UUID,
     *,
     actor: Actor,
@@ -93,9 +96,10 @@ async def change(
     Raises NotFoundError, ForbiddenError for somebody else's unless the actor manages, NotPendingError, and what
     `schedule` raises.
     """
-    scheduled = await _mine(session, scheduled_id, actor=actor, manages=manages)
+    scheduled = await _mine(session, viewer, scheduled_id, actor=actor, manages=manages)
     for column, value in changes.items():
         setattr(scheduled, column, value)
+    await _refuse_hidden(session, viewer, scheduled)
     if "body" in changes:
         scheduled.template_id, scheduled.variables = None, {}
     if due_at is not None or wall is not None:
@@ -108,18 +112,24 @@ async def change(
     return scheduled
 
 
-async def cancel(session: TenantSession, scheduled_id: UUID, *, actor: Actor, manages: bool) -> ScheduledText:
+async def cancel(
+    session: TenantSession, viewer: Viewer, scheduled_id: UUID, *, actor: Actor, manages: bool
+) -> ScheduledText:
     """Take a pending text back. Raises NotFoundError, ForbiddenError, NotPendingError."""
-    scheduled = await _mine(session, scheduled_id, actor=actor, manages=manages)
+    scheduled = await _mine(session, viewer, scheduled_id, actor=actor, manages=manages)
     settle(scheduled, "canceled", code="by_person", reason=f"{actor.name} canceled it.")
     await tell(session, scheduled)
     await session.flush()
     return scheduled
 
 
-async def take(session: TenantSession, scheduled_id: UUID, *, actor: Actor, manages: bool) -> ScheduledText:
-    """A pending text, locked, to be sent now. Raises NotFoundError, ForbiddenError, NotPendingError."""
-    return await _mine(session, scheduled_id, actor=actor, manages=manages)
+async def take(
+    session: TenantSession, viewer: Viewer, scheduled_id: UUID, *, actor: Actor, manages: bool
+) -> ScheduledText:
+    """A pending text, locked, to be sent now. Raises NotFoundError, ForbiddenError, NotPendingError, NotYoursError."""
+    scheduled = await _mine(session, viewer, scheduled_id, actor=actor, manages=manages)
+    await _refuse_hidden(session, viewer, scheduled)
+    return scheduled
 
 
 def settle(scheduled: ScheduledText, status: str, *, code: str | None = None, reason: str | None = None) -> None:
@@ -142,13 +152,22 @@ async def wake(session: TenantSession, due_at: datetime) -> None:
     await session.execute(statement.on_conflict_do_update(index_elements=["company_id"], set_={"next_due": earliest}))
 
 
-async def _mine(session: TenantSession, scheduled_id: UUID, *, actor: Actor, manages: bool) -> ScheduledText:
-    scheduled = await queries.get_scheduled(session, scheduled_id, lock=True)
+async def _mine(
+    session: TenantSession, viewer: Viewer, scheduled_id: UUID, *, actor: Actor, manages: bool
+) -> ScheduledText:
+    scheduled = await queries.get_scheduled(session, viewer, scheduled_id, lock=True)
     if not manages and (scheduled.actor_kind, scheduled.actor_id) != (actor.kind, actor.id):
         raise ForbiddenError("not_yours", "Somebody else scheduled this text; a manager can change it.")
     if scheduled.status != "pending":
         raise NotPendingError(scheduled.status)
     return scheduled
+
+
+async def _refuse_hidden(session: TenantSession, viewer: Viewer, scheduled: ScheduledText) -> None:
+    """What was scheduled goes out in its time, whoever looks after the conversation then; acts of today are refused."""
+    await conversations.refuse_hidden(
+        session, viewer, outside_number=scheduled.to_number, from_number=scheduled.from_number
+    )
 
 
 async def _set_time(
