@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import select
 
-from ringfence.features.conversations.model import Conversation
+from ringfence.features.conversations.queries import in_visible_thread, viewer_for
 from ringfence.features.events import queries as events
 from ringfence.features.events.model import Event
 from ringfence.features.events.queries import Head
@@ -35,12 +35,17 @@ class Batch:
     is_whole: bool
 
 
-async def after(session: TenantSession, seq: int, *, limit: int) -> Batch:
-    """The next events after a place, in order, at most `limit` of them, those passed over included."""
+async def after(session: TenantSession, seq: int, *, user_id: UUID | None, manages: bool, limit: int) -> Batch:
+    """The next events after a place, in order, at most `limit` of them, those passed over included.
+
+    Whether the caller (a person, or None for a key) sees an event's thread is asked anew, as things stand now.
+    """
     head = await events.head(session)
+    viewer = await viewer_for(session, user_id=user_id, manages=manages)
+    is_seen = in_visible_thread(session, viewer, Event.conversation_id)
     rows = (
         await session.execute(
-            select(Event.seq, Event.kind, Event.subject_id, Event.conversation_id, Event.created_at, _is_seen(session))
+            select(Event.seq, Event.kind, Event.subject_id, Event.conversation_id, Event.created_at, is_seen)
             .where(Event.company_id == session.company_id, Event.seq > seq)
             .order_by(Event.seq)
             .limit(limit)
@@ -48,11 +53,3 @@ async def after(session: TenantSession, seq: int, *, limit: int) -> Batch:
     ).all()
     told = [Told(row[0] or 0, row[1], row[2], row[3], row[4]) for row in rows if row[5]]
     return Batch(head, told, rows[-1][0] or seq if rows else seq, len(rows) < limit)
-
-
-def _is_seen(session: TenantSession) -> ColumnElement[bool]:
-    """Without a thread it is for everybody; with one, for whoever sees the thread at this moment."""
-    thread = exists().where(
-        and_(Conversation.company_id == session.company_id, Conversation.id == Event.conversation_id)
-    )
-    return or_(Event.conversation_id.is_(None), thread)

@@ -20,7 +20,7 @@ from ringfence.features.live.values import BATCH, MOST_OF_CALLER, MOST_OF_COMPAN
 from ringfence.kit.clock import monotonic_seconds
 from ringfence.tenancy.sessions import Tenancy
 from ringfence.wakeup.listener import Listener
-from ringfence.web.caller import Caller
+from ringfence.web.caller import Caller, Level
 
 log = structlog.get_logger()
 
@@ -66,6 +66,11 @@ class Hub:
         """How many streams are open."""
         return sum(len(watchers) for watchers in self._watchers.values())
 
+    @property
+    def hears(self) -> bool:
+        """Whether this process is told of news."""
+        return self._listener is not None and self._listener.is_connected
+
     def enter(self, company_id: UUID, caller_id: UUID) -> Watcher:
         """A stream begins; `leave` must follow. Raises TooManyStreamsError."""
         others = self._watchers.get(company_id, set())
@@ -84,7 +89,7 @@ class Hub:
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
-        """A stream has ended."""
+        """A stream has ended; saying so twice changes nothing."""
         watchers = self._watchers.get(watcher.company_id, set())
         watchers.discard(watcher)
         if not watchers:
@@ -124,7 +129,8 @@ class Hub:
 
         async def work() -> Batch:
             async with self._tenancy.tenant(caller.company_id) as session:
-                return await queries.after(session, seq, limit=BATCH)
+                manages = caller.level >= Level.MANAGE
+                return await queries.after(session, seq, user_id=caller.user_id, manages=manages, limit=BATCH)
 
         return await self.in_turn(work)
 
@@ -151,8 +157,7 @@ class Hub:
                 await asyncio.sleep(min(max(pause, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS))
 
     def _look_seconds(self) -> float:
-        hears = self._listener is not None and self._listener.is_connected
-        return _LOOK_SECONDS if hears else _LOOK_DEAF_SECONDS
+        return _LOOK_SECONDS if self.hears else _LOOK_DEAF_SECONDS
 
     async def _look_at(self, company_id: UUID) -> None:
         try:

@@ -17,10 +17,7 @@ from ringfence.web.sse import EventStream
 router = APIRouter(prefix="/api", tags=["live events"], responses=PROBLEM_RESPONSES)
 
 LastEventID = Annotated[
-    str | None,
-    Header(
-        alias="Last-Event-ID", max_length=200, description="The last id that was heard; browsers send it themselves."
-    ),
+    str | None, Header(alias="Last-Event-ID", description="The last id that was heard; browsers send it themselves.")
 ]
 
 

@@ -46,8 +46,9 @@ class Stream:
     _spoke_at: float = 0.0
 
     def go(self) -> None:
-        """The reader has gone away."""
+        """The reader has gone away: its place is free at once, for it may be back before this stream has noticed."""
         self.is_gone = True
+        self.hub.leave(self.watcher)
         self.watcher.news.set()
 
     def begin(self, head: Head, last_event_id: str | None) -> str:
@@ -64,7 +65,7 @@ class Stream:
         return self._about_itself("stream.reset" if last_event_id else "stream.started", retry_seconds=RETRY_SECONDS)
 
     async def blocks(self, first: str) -> AsyncGenerator[str]:
-    """The whole stream, until the reader is gone, the server stops, or the caller may no more."""
+        """The whole stream, until the reader is gone, the server stops, or the caller may no more."""
         yield first
         while not (self.is_gone or self.hub.is_closing):
             has_news = self.watcher.news.is_set()
