@@ -44,9 +44,13 @@ GATE = "the gate asks; its answer names a rule, never a text or a conversation"
 RULE = "the rule itself"
 CHOICE = "chooses the sender; who would write into a hidden conversation is refused after it"
 PLATFORM = "super admins see times and codes, no content"
+ADMINS = "counts for company admins, who see every conversation"
 OWN = "only the caller's own"
+MANAGERS = "figures for managers, who see every conversation"
 
 FREE: dict[str, str] = {
+    "analytics.queries._ANSWERS_SQL": MANAGERS,
+    "analytics.queries._TEXTS_SQL": MANAGERS,
     "calls.actions.keeping.note_asked": SERVER,
     "calls.actions.legs.follow": SERVER,
     "calls.actions.legs.locked": ROW,
@@ -73,6 +77,8 @@ FREE: dict[str, str] = {
     "conversations.queries.visibility.in_visible_thread": RULE,
     "conversations.queries.visibility.visible_between": RULE,
     "conversations.queries.visibility.visible_to": RULE,
+    "doctor.queries._REPORTS": ADMINS,
+    "doctor.queries._STATES": ADMINS,
     "events.actions._NUMBER": SERVER,
     "events.actions._OLDEST_OF_THE_NEWEST": SERVER,
     "events.actions._TRIM": SERVER,
@@ -89,6 +95,7 @@ FREE: dict[str, str] = {
     "messages.actions.receiving._STORE": SERVER,
     "messages.actions.recording._LOCK": SERVER,
     "messages.actions.recording._WRITE": SERVER,
+    "messages.actions.uploading.sweep": SERVER,
     "messages.queries.facts._TEXTS": GATE,
     "messages.queries.facts.addresses": ROW,
     "messages.queries.facts.is_duplicate": GATE,

@@ -37,6 +37,7 @@ LEVELS = {
     ("POST", f"{SETTINGS}/verify"): "admin",
     ("POST", f"{SETTINGS}/webhooks"): "admin",
     ("GET", f"{SETTINGS}/phone-numbers"): "admin",
+    ("GET", f"{SETTINGS}/doctor"): "admin",
     ("GET", NUMBERS): "read",
     ("PATCH", f"{NUMBERS}/{{number_id}}"): "admin",
     ("GET", f"{NUMBERS}/available"): "admin",

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 import ringfence
 from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
+from ringfence.features.analytics import routes as analytics
 from ringfence.features.audit_log import routes as audit_log
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
@@ -19,10 +20,12 @@ from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.live import routes as live
 from ringfence.features.live.actions.hub import Hub
+from ringfence.features.doctor import routes as doctor
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
+from ringfence.features.messages.values import MOST_MEDIA_BYTES
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
@@ -45,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     companies.router,
     twilio_settings.router,
+    doctor.router,
     phone_numbers.router,
     contacts.router,
     consent.router,
@@ -56,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     call_webhooks.router,
     scheduling.router,
     live.router,
+    analytics.router,
     audit_log.router,
     platform.router,
     health.router,
@@ -63,7 +68,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
-UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16)}
+UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
 AFTER_RECEIVING = AfterReceiving((cancel_answered,))
 
 

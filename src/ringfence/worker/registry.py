@@ -22,10 +22,11 @@ from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
     RemoveMediaHandler,
+    RemoveUploadHandler,
     ReviewHeldHandler,
     SweepHandler,
 )
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
 from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
 from ringfence.features.platform.jobs import refresh_health
@@ -63,6 +64,7 @@ def handlers(runtime: Runtime) -> Handlers:
         ImportContacts: ImportHandler(runtime.uploads),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
+        RemoveUpload: RemoveUploadHandler(runtime.media),
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),

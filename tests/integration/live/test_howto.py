@@ -2,8 +2,9 @@
 
 import re
 import shlex
+from pathlib import Path
 
-from tests.factories.howto import lines_of, run_command
+from tests.factories.howto import lines_of, run_line
 from tests.factories.streams import Listener
 from tests.factories.texts import Texting
 from tests.integration.live.conftest import Live
@@ -16,18 +17,18 @@ def stream_of(line: str, known: dict[str, str]) -> Listener:
     return Listener(words[2], headers, comes_back=False)
 
 
-async def test_the_page_of_live_events(live: Live, texting: Texting) -> None:
+async def test_the_page_of_live_events(live: Live, texting: Texting, tmp_path: Path) -> None:
     known = {"URL": live.url, "KEY": live.world.a.keys["send"]}
     begin, send, resume = lines_of("live-events.md")
 
     first = stream_of(begin, known)
     await first.start()
-    for _ in range(2):
-        await run_command(send, texting.client, {**known, "URL": ""})
-    await first.until(lambda: first.kinds[:1] == ["message.created"])
+    await run_line(send, texting.client, {**known, "URL": ""}, tmp_path)
+    await first.until(lambda: first.kinds == ["message.created"])
+    told = await live.happen(live.world.a)
     again = stream_of(resume, {**known, "LAST": first.events[0]["id"]})
     await again.start()
-    await again.until(lambda: again.events)
+    await again.until(lambda: again.subjects == told)
 
     assert first.about == ["stream.started"]
     assert again.about == []

@@ -62,7 +62,7 @@ async def _remove(session: TenantSession, message: Message, actor: Actor) -> Non
     await session.execute(
         update(Media)
         .where(Media.company_id == company, Media.message_id == message.id)
-        .values(source_url="", reason="The text was deleted.")
+        .values(source_url="", upload_id=None, reason="The text was deleted.")
     )
     if message.twilio_sid is not None:
         await session.execute(

@@ -39,11 +39,11 @@ async def read_media(
     """A stored attachment of a text."""
     item = await get_media(session, viewer, message_id, media_id)
     store = service(request, MediaStore)
-    if not await store.exists(caller.company_id, item.id):
+    if not await store.exists(caller.company_id, item.file_id):
         raise NotFoundError
     ending = _SHOWN.get(item.content_type or "")
     return FileResponse(
-        store.path(caller.company_id, item.id),
+        store.path(caller.company_id, item.file_id),
         media_type=item.content_type if ending else "application/octet-stream",
         filename=f"{item.id}{ending or ''}",
         content_disposition_type="inline" if ending else "attachment",

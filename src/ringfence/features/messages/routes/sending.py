@@ -20,6 +20,7 @@ from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries.filling import fill_template
 from ringfence.features.messages.queries.messages import media_of
 from ringfence.features.messages.schemas import MessageAnswer, RetryBody, SendBody
+from ringfence.features.messages.values import attachments
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.web.caller import Caller, Sender, TenantDB
 from ringfence.web.problems import PROBLEM_RESPONSES
@@ -83,7 +84,7 @@ async def _send(session: TenantSession, body: SendBody, caller: Caller, viewer: 
     draft = Draft(
         to_number=read_number(body.to, region=region),
         body=body.body,
-        media_urls=tuple(str(url) for url in body.media_urls),
+        media_urls=attachments(body.media_ids, (str(url) for url in body.media_urls)),
         from_number=None if body.from_number is None else read_number(body.from_number, region=region),
         contact_id=body.contact_id,
         allow_duplicate=body.allow_duplicate,

@@ -1,6 +1,6 @@
 """Scheduling a text, changing it, taking it back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,7 +15,10 @@ from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations import queries as conversations
 from ringfence.features.conversations.values import Viewer
 from ringfence.features.events.actions import emit
+from ringfence.features.messages.actions import uploading
 from ringfence.features.messages.actions.sending import check_content
+from ringfence.features.messages.queries import uploads
+from ringfence.features.messages.values import addresses_of, attachments, uploads_of
 from ringfence.features.phone_numbers import queries as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
 from ringfence.features.scheduling import queries
@@ -28,6 +31,8 @@ from ringfence.kit.ids import new_id
 from ringfence.tenancy.sessions import TenantSession
 
 _DAY: Final = timedelta(days=1)
+# How late a text may still go out is a setting of hours; its files wait for as long as that can be.
+_KEPT_AFTER: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +93,14 @@ async def change(
     actor: Actor,
     manages: bool,
     changes: Mapping[str, object],
+    media_ids: Sequence[UUID] | None = None,
+    addresses: Sequence[str] | None = None,
     due_at: datetime | None = None,
     wall: datetime | None = None,
 ) -> ScheduledText:
-    """Change a pending text; `changes` are columns (`body`, `media_urls`, `from_number`, `cancel_if_reply`).
+    """Change a pending text; `changes` are columns (`body`, `from_number`, `cancel_if_reply`).
+
+    `media_ids` and `addresses` take the place of the uploads and of the addresses that it carries; None leaves them.
 
     Raises NotFoundError, ForbiddenError for somebody else's unless the actor manages, NotPendingError, and what
     `schedule` raises.
@@ -99,6 +108,12 @@ async def change(
     scheduled = await _mine(session, viewer, scheduled_id, actor=actor, manages=manages)
     for column, value in changes.items():
         setattr(scheduled, column, value)
+    scheduled.media_urls = list(
+        attachments(
+            uploads_of(scheduled.media_urls) if media_ids is None else media_ids,
+            addresses_of(scheduled.media_urls) if addresses is None else addresses,
+        )
+    )
     await _refuse_hidden(session, viewer, scheduled)
     if "body" in changes:
         scheduled.template_id, scheduled.variables = None, {}
@@ -202,6 +217,8 @@ def _too_far_ahead() -> InvalidInputError:
 async def _check(session: TenantSession, scheduled: ScheduledText) -> None:
     """What can be said before its time: content, contact, sender, and that the template can be filled."""
     draft = draft_of(scheduled)
+    await uploads.carried(session, scheduled.media_urls)
+    await uploading.keep(session, scheduled.media_urls, until=scheduled.due_at + _KEPT_AFTER)
     if draft.from_number is not None and await phone_numbers.held(session, draft.from_number) is None:
         raise UnknownSenderError
     if draft.contact_id is not None:
