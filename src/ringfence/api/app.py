@@ -18,9 +18,9 @@ from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
+from ringfence.features.doctor import routes as doctor
 from ringfence.features.live import routes as live
 from ringfence.features.live.actions.hub import Hub
-from ringfence.features.doctor import routes as doctor
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake

@@ -1,5 +1,6 @@
 """The lines of docs/howto/live-events.md, as they stand there."""
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.integration.live.conftest import Live
 def stream_of(line: str, known: dict[str, str]) -> Listener:
     words = shlex.split(re.sub(r"\$([A-Z]+)", lambda found: known[found.group(1)], line))
     assert words[:2] == ["curl", "-N"]
-    headers = dict(word.split(": ", 1) for option, word in zip(words, words[1:], strict=False) if option == "-H")
+    headers = dict(word.split(": ", 1) for option, word in itertools.pairwise(words) if option == "-H")
     return Listener(words[2], headers, comes_back=False)
 
 
