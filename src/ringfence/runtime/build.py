@@ -11,6 +11,8 @@ from ringfence.features.live.actions.hub import Hub
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.users.values import AccountPolicy, PasswordHasher
 from ringfence.kit.keyring import Keyring
+from ringfence.providers.outgoing.client import OutgoingClient
+from ringfence.providers.outgoing.networks import Reach, read_networks
 from ringfence.providers.twilio.gateway import TwilioGateway
 from ringfence.runtime.database import Logins
 from ringfence.runtime.files import make_folder, read_or_make
@@ -34,15 +36,27 @@ class Runtime:
     media: MediaStore
     uploads: UploadStore
     hub: Hub
+    outgoing: OutgoingClient
 
     @property
     def services(self) -> tuple[object, ...]:
         """What routes ask for by type."""
-        return (self.tenancy, self.keyring, self.gateway, self.policy, self.hasher, self.media, self.uploads, self.hub)
+        return (
+            self.tenancy,
+            self.keyring,
+            self.gateway,
+            self.policy,
+            self.hasher,
+            self.media,
+            self.uploads,
+            self.outgoing,
+            self.hub,
+        )
 
     async def close(self) -> None:
-        """Say what is still to be said, and close the database pools."""
+        """Say what is still to be said, and close what is open: connections to receivers, database pools."""
         await self.announcer.close()
+        await self.outgoing.close()
         await self.tenancy.close()
 
 
@@ -77,7 +91,14 @@ def build(settings: Settings, logins: Logins, *, hasher: PasswordHasher | None =
         media=MediaStore(settings.media_folder),
         uploads=UploadStore(settings.uploads_folder),
         hub=Hub(tenancy, logins.platform),
+        outgoing=outgoing_client(settings),
     )
+
+
+def outgoing_client(settings: Settings) -> OutgoingClient:
+    """The client for addresses that companies choose. Raises ConfigurationError for a network that is none."""
+    networks = read_networks(settings.webhook_allowed_networks, setting="RINGFENCE_WEBHOOK_ALLOWED_NETWORKS")
+    return OutgoingClient(Reach(networks), timeout_seconds=settings.webhook_timeout_seconds)
 
 
 def open_tenancy(settings: Settings, logins: Logins) -> Tenancy:
