@@ -7,7 +7,7 @@ from sqlalchemy import exists, select
 
 from ringfence.features.calls import queries
 from ringfence.features.calls.model import Call, CallLeg, CallRecording
-from ringfence.features.calls.values.states import CALL_RANKS, Leg, News, merge, whole
+from ringfence.features.calls.values.states import CALL_RANKS, Leg, News, as_told, merge, whole
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
 
@@ -57,7 +57,8 @@ async def follow(session: TenantSession, call: Call, legs: Sequence[CallLeg]) ->
     if priced:
         call.price_micros = sum(leg.price_micros or 0 for leg in priced)
         call.price_currency = priced[0].price_currency
-    found = whole(call.direction, states, voicemail=bool(has_voicemail))
+    rule = as_told if call.source == "sync" else whole
+    found = rule(call.direction, states, voicemail=bool(has_voicemail))
     if CALL_RANKS[found.status] < CALL_RANKS[call.status]:
         return
     call.status, call.reason = found.status, found.reason

@@ -1,12 +1,11 @@
-"""Doors of the phone numbers room: numbers, the connection they come from, and their sync."""
+"""Doors of the phone numbers room: numbers, the connection they come from."""
 
 from fastapi import APIRouter
 
-from ringfence.features.phone_numbers.routes import connection, numbers, sync
+from ringfence.features.phone_numbers.routes import connection, numbers
 
 router = APIRouter()
 router.include_router(connection.router)
 router.include_router(numbers.router)
-router.include_router(sync.router)
 
 __all__ = ["router"]
