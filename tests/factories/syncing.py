@@ -25,6 +25,8 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import psycopg
+from psycopg.rows import dict_row
 
 from ringfence.emulator import AccountSeed, Behaviour, Emulator, NumberSeed, Span
 from ringfence.features.sync.jobs import BeginSweepHandler, RunSyncHandler
@@ -161,6 +163,13 @@ class Syncing:
     async def fault(self, kind: str, **more: Any) -> None:
         answer = await self.twilio.post("/emulator/faults", json={"kind": kind, "operation": "read", **more})
         assert answer.status_code == 201, answer.text
+
+    def jobs(self, kind: str) -> list[dict[str, Any]]:
+        """Jobs of a kind that wait in the queue, of all companies."""
+        with psycopg.connect(self.texting.database.admin_url, row_factory=dict_row) as connection:
+            return connection.execute(
+                "SELECT * FROM procrastinate_jobs WHERE task_name = %s AND status = 'todo'", [kind]
+            ).fetchall()
 
     def ids(self, line: Line) -> set[UUID]:
         return {row["id"] for row in self.texting.stored(line, "sms_messages")["sms_messages"]}

@@ -35,6 +35,9 @@ LEVELS = {
     ("GET", NUMBERS): "read",
     ("PATCH", f"{NUMBERS}/{{number_id}}"): "admin",
     ("POST", "/api/twilio/sync/phone-numbers"): "admin",
+    ("POST", "/api/twilio/sync/messages"): "admin",
+    ("POST", "/api/twilio/sync/calls"): "admin",
+    ("POST", "/api/twilio/sync/full"): "admin",
     ("GET", "/api/twilio/sync/status"): "read",
 }
 RANKS = ("read", "send", "manage", "admin")
