@@ -1,6 +1,7 @@
 """Runs the curl lines of a page of docs/howto against the application, so that no page shows what does not work.
 
-Understood: `$ curl …` and `$ NAME=$(curl … | jq -r .field)` in `console` blocks, with -s, -X, -H, --json, -F and -o.
+Understood: `$ curl …` and `$ NAME=$(curl … | jq -r .field)` in `console` blocks, with -s, -X, -H, --json, -F and -o,
+and -b and -c for the cookies, which the client keeps by itself.
 """
 
 import re
@@ -39,16 +40,27 @@ async def run_page(page: str, client: httpx.AsyncClient, values: Mapping[str, st
     return done
 
 
+def _without(words: list[str]) -> list[str]:
+    """The words of a command without -s, and without -b and -c and their file."""
+    given = iter(words)
+    kept: list[str] = []
+    for word in given:
+        if word in {"-b", "-c"}:
+            next(given)
+        elif word != "-s":
+            kept.append(word)
+    return kept
+
+
 async def _curl(client: httpx.AsyncClient, command: str, folder: Path) -> httpx.Response:
     words = shlex.split(command)
     assert words.pop(0) == "curl", command
     request: dict[str, Any] = {"headers": {}}
     method = url = output = None
     form: dict[str, str] = {}
+    words = _without(words)
     while words:
         word = words.pop(0)
-        if word == "-s":
-            continue
         if word == "-X":
             method = words.pop(0)
         elif word == "-H":

@@ -17,10 +17,13 @@ from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
+from ringfence.features.doctor import routes as doctor
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
+from ringfence.features.messages.values import MOST_MEDIA_BYTES
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
 from ringfence.features.sync import routes as sync
 from ringfence.features.templates import routes as templates
@@ -42,6 +45,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     companies.router,
     twilio_settings.router,
+    doctor.router,
     phone_numbers.router,
     sync.router,
     contacts.router,
@@ -54,12 +58,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     call_webhooks.router,
     scheduling.router,
     audit_log.router,
+    platform.router,
     health.router,
     site.router,
 )
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
-UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16)}
+UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
 
 
 class Application(FastAPI):

@@ -21,6 +21,7 @@ from ringfence.emulator.outbound import Outbound
 from ringfence.emulator.phones import Phones
 from ringfence.emulator.receiving import Receiving
 from ringfence.emulator.seeds import AccountSeed
+from ringfence.emulator.services import Services
 from ringfence.emulator.voice_calls import Calls
 from ringfence.emulator.voice_control import VoiceControl
 from ringfence.emulator.voice_line import Line
@@ -69,6 +70,7 @@ class Emulator:
             *Recordings(exchange, door).routes(),
             *Calls(exchange, door, line, scripts).routes(),
             *Numbers(exchange, door).routes(),
+            *Services(exchange, door).routes(),
             *account_door.routes(),
             *Control(exchange, sender, account_door, behaviour or Behaviour()).routes(),
             *Receiving(exchange, inbound, sender, allowed_hosts).routes(),

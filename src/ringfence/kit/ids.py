@@ -27,3 +27,9 @@ def past_id(at: datetime, *, place: int) -> UUID:
     tail = (place << 32) | secrets.randbits(32)
     high, low = tail >> 62, tail & (2**62 - 1)
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of an instant (aware): ids made before it are smaller, later ones greater."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=milliseconds << 80 | 7 << 76 | 1 << 63)

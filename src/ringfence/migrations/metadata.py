@@ -10,8 +10,10 @@ from ringfence.features.companies import model as companies
 from ringfence.features.consent import model as consent
 from ringfence.features.contacts import model as contacts
 from ringfence.features.conversations import model as conversations
+from ringfence.features.events import model as events
 from ringfence.features.messages import model as messages
 from ringfence.features.phone_numbers import model as phone_numbers
+from ringfence.features.platform import model as platform
 from ringfence.features.scheduling import model as scheduling
 from ringfence.features.templates import model as templates
 from ringfence.features.twilio_settings import model as twilio_settings
@@ -30,6 +32,8 @@ MODELS = (
     messages,
     calls,
     scheduling,
+    platform,
+    events,
     dispatch,
 )
 

@@ -13,19 +13,24 @@ from ringfence.features.calls.jobs import (
     SweepCallsHandler,
 )
 from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, PlaceCall, RemoveRecordings, SweepCalls
-from ringfence.features.companies.values import ReviewHeld
+from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
+from ringfence.features.events.jobs import trim_events
+from ringfence.features.events.values import TrimEvents
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
     RemoveMediaHandler,
+    RemoveUploadHandler,
     ReviewHeldHandler,
     SweepHandler,
 )
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
-from ringfence.features.phone_numbers.jobs import SyncHandler
-from ringfence.features.phone_numbers.values import SyncPhoneNumbers
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
+from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
+from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
+from ringfence.features.platform.jobs import refresh_health
+from ringfence.features.platform.queries import ALL_COMPANIES
 from ringfence.features.scheduling.jobs import SendDueHandler
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from ringfence.features.scheduling.values import SendDue
@@ -44,6 +49,8 @@ from ringfence.worker.mail import NoMailer, SMTPMailer
 TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
+HEALTH_SECONDS = 60.0
+TRIM_EVENTS_SECONDS = 300.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -52,12 +59,16 @@ def handlers(runtime: Runtime) -> Handlers:
     mailer = SMTPMailer(smtp_url.get_secret_value(), runtime.settings.mail_from) if smtp_url else NoMailer()
     return {
         SealAuditLog: seal_audit_log,
+        RefreshHealth: refresh_health,
+        TrimEvents: trim_events,
         MailInvitation: InvitationMailer(mailer, runtime.keyring),
         MailPasswordReset: PasswordResetMailer(mailer, runtime.keyring),
         SyncPhoneNumbers: SyncHandler(runtime.gateway, runtime.keyring),
+        SettlePurchase: SettlePurchaseHandler(runtime.gateway, runtime.keyring),
         ImportContacts: ImportHandler(runtime.uploads),
         FetchMedia: FetchMediaHandler(runtime.gateway, runtime.keyring, runtime.media),
         RemoveMedia: RemoveMediaHandler(runtime.media),
+        RemoveUpload: RemoveUploadHandler(runtime.media),
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
@@ -89,4 +100,6 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.log_sweep_seconds, BeginSweep),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
+        every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
+        every(TRIM_EVENTS_SECONDS, TrimEvents),
     )

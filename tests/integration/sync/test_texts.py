@@ -48,9 +48,11 @@ async def test_the_whole_history_comes_silently_in_order_and_at_its_times(syncin
     assert (thread["unread_count"], thread["last_preview"], thread["last_direction"]) == (0, "Answer 44", "outbound")
     assert thread["last_message_at"][:19] == past[-1]["at"][:19]
     assert [event["kind"] for event in await syncing.texting.timeline(line, texts[0]["id"])] == ["recorded"]
-    kinds = syncing.texting.stored(line, "outbox", "webhook_events")
-    assert not kinds["outbox"]
-    assert not kinds["webhook_events"]
+    rows = syncing.texting.stored(line, "outbox", "webhook_events", "events")
+    assert not rows["outbox"]
+    assert not rows["webhook_events"]
+    assert {row["kind"] for row in rows["events"]} == {"sync.progress"}
+    assert {str(row["subject_id"]) for row in rows["events"]} == {run["id"]}
 
 
 async def test_a_second_sync_adds_nothing_and_begins_where_the_first_ended(syncing: Syncing) -> None:

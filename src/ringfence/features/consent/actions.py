@@ -15,6 +15,7 @@ from ringfence.features.companies import queries as companies
 from ringfence.features.consent import queries
 from ringfence.features.consent.model import OptOut
 from ringfence.features.consent.values import ENDED_BY_START, Source
+from ringfence.features.events.actions import emit
 from ringfence.features.phone_numbers.model import PhoneNumber
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
@@ -47,7 +48,11 @@ async def opt_out(
         .on_conflict_do_nothing()
         .returning(OptOut.id)
     )
-    return added.first() is not None
+    row = added.first()
+    if row is None:
+        return False
+    emit(session, kind="optout.changed", subject_id=row.id)
+    return True
 
 
 async def opt_out_in_company_scope(
@@ -149,7 +154,10 @@ async def opt_in(
         .values(ended_at=at, ended_source=source, ended_evidence=dict(evidence))
         .returning(OptOut.id)
     )
-    return len(ended.all())
+    rows = ended.all()
+    for row in rows:
+        emit(session, kind="optout.changed", subject_id=row.id)
+    return len(rows)
 
 
 async def opt_out_by_staff(
@@ -197,6 +205,7 @@ async def opt_in_by_staff(session: TenantSession, opt_out_id: UUID, *, actor: Ac
     standing.ended_by = actor.user_id
     standing.ended_source = "staff" if actor.kind == "user" else "api"
     standing.ended_evidence = {"note": evidence, "by": actor.name}
+    emit(session, kind="optout.changed", subject_id=standing.id)
     record(
         session,
         actor=actor,

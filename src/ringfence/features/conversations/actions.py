@@ -10,6 +10,7 @@ from sqlalchemy import update
 from ringfence.errors import NotFoundError
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.conversations.values import Direction
+from ringfence.features.events.actions import emit
 from ringfence.kit.ids import new_id
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.tenancy.statements import register
@@ -144,6 +145,7 @@ async def mark_read(session: TenantSession, conversation_id: UUID) -> None:
     )
     if found.first() is None:
         raise NotFoundError
+    emit(session, kind="conversation.changed", subject_id=conversation_id, conversation_id=conversation_id)
 
 
 async def show_last(session: TenantSession, conversation_id: UUID, *, direction: str, preview: str) -> None:
@@ -153,3 +155,4 @@ async def show_last(session: TenantSession, conversation_id: UUID, *, direction:
         .where(Conversation.company_id == session.company_id, Conversation.id == conversation_id)
         .values(last_direction=direction, last_preview=preview)
     )
+    emit(session, kind="conversation.changed", subject_id=conversation_id, conversation_id=conversation_id)

@@ -20,12 +20,14 @@ class Conversation(TenantTable, Base):
         UniqueConstraint("company_id", "phone_number_id", "outside_number"),
         Index(None, "company_id", "last_message_at", "id"),
         Index(None, "company_id", "outside_number"),
+        tenant_reference("assigned_to", "users", ondelete="SET NULL"),
         Index(None, "company_id", "contact_id"),
     )
 
     phone_number_id: Mapped[UUID]
     outside_number: Mapped[str]
     contact_id: Mapped[UUID | None] = mapped_column(default=None)
+    assigned_to: Mapped[UUID | None] = mapped_column(default=None)
     last_message_at: Mapped[datetime]
     last_direction: Mapped[str]
     last_preview: Mapped[str]

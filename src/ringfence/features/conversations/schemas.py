@@ -23,6 +23,7 @@ class ConversationAnswer(Answer):
     phone_number: str
     outside_number: str
     contact: PersonAnswer | None
+    assigned_to: UUID | None
     last_message_at: datetime
     last_direction: str
     last_preview: str

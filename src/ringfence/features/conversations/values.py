@@ -1,10 +1,27 @@
 """Words of conversations."""
 
+from dataclasses import dataclass
 from typing import Final, Literal
+from uuid import UUID
 
 Direction = Literal["inbound", "outbound"]
 
 _PREVIEW_LENGTH: Final = 140
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Who looks at conversations. One that does not see all sees those of `user_id` and those of nobody.
+
+    An API key acts for no person, so `user_id` is None; a key that does not manage sees those of nobody only.
+    """
+
+    user_id: UUID | None
+    sees_all: bool
+
+
+THE_COMPANY: Final = Viewer(user_id=None, sees_all=True)
+"""What the server does for the company itself: webhooks, jobs, scheduled and automatic texts."""
 
 
 def preview_of(body: str, num_media: int) -> str:

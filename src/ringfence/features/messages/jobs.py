@@ -6,14 +6,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from ringfence.features.companies.values import ReviewHeld
-from ringfence.features.messages.actions import background, budgeting, holding, idempotency
+from ringfence.features.messages.actions import background, budgeting, holding, idempotency, uploading
 from ringfence.features.messages.actions.answering import answer_by_itself
 from ringfence.features.messages.actions.callbacks import Tell, learn
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.messages.actions.merging import news_of
 from ringfence.features.messages.queries import open as open_work
 from ringfence.features.messages.queries.open import MEDIA_GIVEN_UP_AFTER, PendingMedia, Unfinished
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, SweepMessages
+from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
 from ringfence.features.twilio_settings import actions as twilio_settings
 from ringfence.features.twilio_settings.errors import AccountUnusableError, CredentialsRefusedError
 from ringfence.features.twilio_settings.queries import credentials_for
@@ -105,6 +105,17 @@ class RemoveMediaHandler:
             await self._store.remove(context.company_id, media_id)
 
 
+class RemoveUploadHandler:
+    """Does `RemoveUpload`."""
+
+    def __init__(self, store: MediaStore) -> None:
+        self._store = store
+
+    async def __call__(self, context: JobContext, job: RemoveUpload) -> None:
+        """Delete the file; one that is gone is no error."""
+        await self._store.remove(context.company_id, job.upload_id)
+
+
 class SweepHandler:
     """Does `SweepMessages`, a batch a run. `first_look` is how long Twilio has to report by itself.
 
@@ -125,10 +136,11 @@ class SweepHandler:
         self._tell = tell
 
     async def __call__(self, context: JobContext, _job: SweepMessages) -> None:
-        """Ask about unfinished texts, bring late attachments back to the queue, forget old idempotency keys."""
+        """Ask about unfinished texts, bring late attachments back to the queue, forget old keys and uploads."""
         async with context.tenancy.tenant(context.company_id) as session:
             await idempotency.forget_old(session)
             await budgeting.forget_old(session)
+            await uploading.sweep(session)
             for message_id in await open_work.with_late_media(session):
                 await enqueue(session, FetchMedia(message_id=message_id), once_key=f"media:{message_id}")
             credentials = await credentials_for(session, self._keyring)

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ringfence.db.base import Base
+from ringfence.features.audit_log.model import ACTOR_KINDS
 from ringfence.features.messages.values import DIRECTIONS, ENCODINGS, MEDIA_STATUSES, SOURCES, STATUSES
 from ringfence.tenancy.tables import CompanyColumn, TenantTable, one_of, tenant_args, tenant_reference
 
@@ -39,6 +40,8 @@ class Message(TenantTable, Base):
         Index(None, "company_id", "conversation_id", "created_at", "id"),
         Index(None, "company_id", "to_number", "created_at"),
         Index(None, "company_id", "contact_id", postgresql_where=text("contact_id IS NOT NULL")),
+        # Few texts have an error: the latest is found without reading all that went well.
+        Index("ix_sms_messages_failed", "company_id", "created_at", postgresql_where=text("error_code IS NOT NULL")),
         {"info": {"fence": "tenant"}, "postgresql_with": {"fillfactor": 90}},
     )
 
@@ -75,14 +78,43 @@ class Message(TenantTable, Base):
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
+class MediaUpload(TenantTable, Base):
+    """A file that somebody uploaded to send it. It stays while a text carries it, and at least until `keep_until`.
+
+    `is_ready` once the file is whole; a row without it is what a process that died has left.
+    """
+
+    __tablename__ = "media_uploads"
+    __table_args__ = tenant_args(
+        one_of("actor_kind", ACTOR_KINDS),
+        Index(None, "company_id", "created_at"),
+        Index(None, "company_id", "keep_until"),
+    )
+
+    file_name: Mapped[str]
+    content_type: Mapped[str]
+    size_bytes: Mapped[int]
+    is_ready: Mapped[bool]
+    keep_until: Mapped[datetime]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str]
+    created_at: Mapped[datetime]
+
+
 class Media(TenantTable, Base):
-    """One picture or file of a text. Stored ones are under MEDIA_DIR, named by company and id only."""
+    """One picture or file of a text. Stored ones are under MEDIA_DIR, named by company and id only.
+
+    One with an `upload_id` is that upload, and its file bears the upload's id.
+    """
 
     __tablename__ = "sms_media"
     __table_args__ = tenant_args(
         one_of("status", MEDIA_STATUSES),
         tenant_reference("message_id", "sms_messages", ondelete="CASCADE"),
+        tenant_reference("upload_id", "media_uploads"),
         UniqueConstraint("company_id", "message_id", "position"),
+        Index(None, "company_id", "upload_id", postgresql_where=text("upload_id IS NOT NULL")),
     )
 
     message_id: Mapped[UUID]
@@ -92,7 +124,13 @@ class Media(TenantTable, Base):
     content_type: Mapped[str | None] = mapped_column(default=None)
     size_bytes: Mapped[int | None] = mapped_column(default=None)
     reason: Mapped[str | None] = mapped_column(default=None)
+    upload_id: Mapped[UUID | None] = mapped_column(default=None)
     created_at: Mapped[datetime]
+
+    @property
+    def file_id(self) -> UUID:
+        """What its file is named by."""
+        return self.upload_id or self.id
 
 
 class MessageEvent(TenantTable, Base):

@@ -15,8 +15,8 @@ from ringfence.features.phone_numbers.errors import (
     SenderIncapableError,
     UnknownSenderError,
 )
-from ringfence.features.phone_numbers.model import DirectoryNumber, PhoneNumber
-from ringfence.features.phone_numbers.values import NumberCounts, NumberStatus
+from ringfence.features.phone_numbers.model import DirectoryNumber, NumberPurchase, PhoneNumber
+from ringfence.features.phone_numbers.values import OPEN_PURCHASES, NumberCounts, NumberStatus
 from ringfence.tenancy.sessions import PlatformSession, TenantSession
 from ringfence.web.paging import Position
 
@@ -137,6 +137,36 @@ async def counts(session: TenantSession) -> NumberCounts:
         )
     ).one()
     return NumberCounts(row.active, row.inactive, row.released, row.last_synced_at)
+
+
+async def get_purchase(session: TenantSession, purchase_id: UUID) -> NumberPurchase:
+    """One purchase of the company. Raises NotFoundError."""
+    found = await session.scalar(
+        select(NumberPurchase).where(NumberPurchase.company_id == session.company_id, NumberPurchase.id == purchase_id)
+    )
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+async def purchase_by_key(session: TenantSession, key: str) -> NumberPurchase | None:
+    """The purchase that came with an Idempotency-Key."""
+    return await session.scalar(
+        select(NumberPurchase).where(
+            NumberPurchase.company_id == session.company_id, NumberPurchase.idempotency_key == key
+        )
+    )
+
+
+async def open_purchase_id(session: TenantSession, phone_number: str) -> UUID | None:
+    """The purchase of a number whose outcome is open; None once there is none."""
+    return await session.scalar(
+        select(NumberPurchase.id).where(
+            NumberPurchase.company_id == session.company_id,
+            NumberPurchase.phone_number == phone_number,
+            NumberPurchase.status.in_(OPEN_PURCHASES),
+        )
+    )
 
 
 async def held_by_others(

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ringfence.features.audit_log import actions as audit_log
 from ringfence.features.audit_log.values import SYSTEM, Actor
+from ringfence.features.companies.values import RefreshHealth
 from ringfence.features.twilio_settings import queries
 from ringfence.features.twilio_settings.errors import (
     AccountUnusableError,
@@ -25,6 +26,7 @@ from ringfence.features.twilio_settings.values import (
     StoredCredentials,
     token_context,
 )
+from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.kit.keyring import Keyring, SealBrokenError
 from ringfence.kit.secret import new_token, token_hash
@@ -142,6 +144,7 @@ async def mark_status(
     if before == after and actor.kind == "system":
         return
     settings.status, settings.status_reason, settings.updated_at = status, reason, now
+    await enqueue(session, RefreshHealth(), once_key=RefreshHealth.kind)
     audit_log.record(
         session,
         actor=actor,

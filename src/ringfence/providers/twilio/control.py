@@ -1,81 +1,39 @@
 """Control-plane calls to one Twilio account: look at its numbers, texts and calls; set webhooks; call; delete."""
 
-import logging
-from collections.abc import AsyncIterator
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Final, Self
-
-import aiohttp
-from twilio.rest import Client
+from typing import Any, Final
 
 from ringfence.providers.twilio import media
 from ringfence.providers.twilio.answers import basic_authorization
-from ringfence.providers.twilio.api_url import TWILIO_API_URL, checked_base_url
+from ringfence.providers.twilio.connection import LARGEST_PAGE, checked_sid, pages, unusable_is_unreachable
 from ringfence.providers.twilio.errors import TwilioUnreachableError
 from ringfence.providers.twilio.lists import Lists
+from ringfence.providers.twilio.market import Market
 from ringfence.providers.twilio.records import (
     AccountInfo,
     CallInfo,
     MessageInfo,
     NumberInfo,
-    TwilioCredentials,
     account_info,
     call_info,
     message_info,
     number_info,
 )
-from ringfence.providers.twilio.sdk import checked_sid, unusable_is_unreachable
-from ringfence.providers.twilio.transport import Transport, new_session
+from ringfence.providers.twilio.setup import Setup
 
-LARGEST_PAGE: Final = 1000
 _LARGEST_MEDIA_BYTES: Final = 16 * 1024 * 1024
 LARGEST_RECORDING_BYTES: Final = 32 * 1024 * 1024
 """Two hours of Twilio's MP3 (32 kbit/s)."""
 _RECORDING_SECONDS: Final = 120.0
 
 
-class TwilioAccount:
+class TwilioAccount(Market, Setup):
     """One account, reached with its own credentials. Use it as `async with TwilioAccount(...) as account:`.
 
     Every request has its own deadline of `timeout_seconds`; nothing is ever repeated. Every method raises
     TwilioError and nothing else, except ValueError for a SID that is none. An answer about another account is
     refused as no answer at all. Not for sending: that is SendClient.
     """
-
-    def __init__(
-        self,
-        credentials: TwilioCredentials,
-        *,
-        api_url: str = TWILIO_API_URL,
-        timeout_seconds: float = 30.0,
-    ) -> None:
-        self._credentials = credentials
-        self._base_url = checked_base_url(api_url)
-        self._timeout_seconds = timeout_seconds
-        self._session: aiohttp.ClientSession | None = None
-        self._client: Client | None = None
-
-    async def __aenter__(self) -> Self:
-        # Should any part of the SDK still log, phone numbers in addresses stay out of the log.
-        logging.getLogger("twilio").setLevel(logging.WARNING)
-        self._session = new_session()
-        self._client = Client(
-            self._credentials.auth_user,
-            self._credentials.auth_secret,
-            account_sid=self._credentials.account_sid,
-            http_client=Transport(self._session, base_url=self._base_url, timeout_seconds=self._timeout_seconds),
-            # Not empty, or the SDK reads another account's credentials from this process's environment.
-            environment={"_": ""},
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
-        self._session = self._client = None
 
     async def fetch_account(self) -> AccountInfo:
         """The account itself: proves the credentials. A Standard API key may not ask this (code 20003)."""
@@ -90,7 +48,7 @@ class TwilioAccount:
         numbers: list[NumberInfo] = []
         with unusable_is_unreachable():
             first = await self._api.incoming_phone_numbers.page_async(page_size=page_size)
-            async for page in _pages(first):
+            async for page in pages(first):
                 numbers += [number_info(instance) for instance in page]
         for number in numbers:
             self._require_own(number.account_sid)
@@ -154,7 +112,7 @@ class TwilioAccount:
         found: list[MessageInfo] = []
         with unusable_is_unreachable():
             first = await self._api.messages.page_async(**filters)
-            async for page in _pages(first, max_pages=max_pages):
+            async for page in pages(first, max_pages=max_pages):
                 found += [message_info(instance) for instance in page]
         for message in found:
             self._require_own(message.account_sid)
@@ -255,29 +213,3 @@ class TwilioAccount:
     def lists(self) -> Lists:
         """The account's log of texts, calls and recordings."""
         return Lists(self._api, self._credentials.account_sid, self._base_url)
-
-    @property
-    def _api(self) -> Client:
-        if self._client is None:
-            raise RuntimeError("use TwilioAccount in an `async with`")
-        return self._client
-
-    def _require_own(self, account_sid: str) -> None:
-        if account_sid != self._credentials.account_sid:
-            raise TwilioUnreachableError("bad_answer")
-
-
-async def _pages(page: Any, *, max_pages: int | None = None) -> AsyncIterator[Any]:
-    """The page and those after it. A list that leads back to a page already read has no end: an error."""
-    seen: set[str] = set()
-    count = 1
-    while True:
-        yield page
-        following = page.next_page_url
-        if following is None or count == max_pages:
-            return
-        if following in seen:
-            raise TwilioUnreachableError("bad_answer")
-        seen.add(following)
-        page = await page.next_page_async()
-        count += 1

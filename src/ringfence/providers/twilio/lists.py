@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from twilio.rest import Client
 
+from ringfence.providers.twilio.connection import checked_sid, unusable_is_unreachable
 from ringfence.providers.twilio.errors import TwilioUnreachableError
 from ringfence.providers.twilio.records import (
     CallInfo,
@@ -19,7 +20,6 @@ from ringfence.providers.twilio.records import (
     message_info,
     recording_info,
 )
-from ringfence.providers.twilio.sdk import checked_sid, unusable_is_unreachable
 
 Item = TypeVar("Item", MessageInfo, CallInfo, RecordingInfo)
 

@@ -65,6 +65,34 @@ class NumberInfo:
     voice_method: str | None = None
     voice_application_sid: str | None = None
     status_callback: str | None = field(default=None, repr=False)
+    trunk_sid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferInfo:
+    """A number for sale. `address_requirements` is none, any, local or foreign."""
+
+    phone_number: str
+    friendly_name: str
+    country: str
+    locality: str | None
+    region: str | None
+    postal_code: str | None
+    sms: bool
+    mms: bool
+    voice: bool
+    address_requirements: str
+    beta: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInfo:
+    """A messaging service: where texts to its numbers go, unless it leaves that to each number."""
+
+    sid: str
+    friendly_name: str
+    inbound_url: str | None = field(repr=False)
+    number_decides: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +197,35 @@ def number_info(instance: Any) -> NumberInfo:
         voice_application_sid=_text_or_none(instance.voice_application_sid),
         status_callback=_text_or_none(instance.status_callback),
         status=_text_or_none(instance.status),
+        trunk_sid=_text_or_none(instance.trunk_sid),
+    )
+
+
+def offer_info(instance: Any) -> OfferInfo:
+    """From the SDK's number for sale. Capabilities may be spelled in capitals."""
+    able = {name.lower() for name, can in (instance.capabilities or {}).items() if can}
+    return OfferInfo(
+        phone_number=_text(instance.phone_number),
+        friendly_name=_text(instance.friendly_name or instance.phone_number),
+        country=_text(instance.iso_country),
+        locality=_text_or_none(instance.locality),
+        region=_text_or_none(instance.region),
+        postal_code=_text_or_none(instance.postal_code),
+        sms="sms" in able,
+        mms="mms" in able,
+        voice="voice" in able,
+        address_requirements=_text(instance.address_requirements or "none"),
+        beta=bool(instance.beta),
+    )
+
+
+def service_info(instance: Any) -> ServiceInfo:
+    """From the SDK's messaging service."""
+    return ServiceInfo(
+        sid=_text(instance.sid),
+        friendly_name=_text(instance.friendly_name or ""),
+        inbound_url=_text_or_none(instance.inbound_request_url),
+        number_decides=bool(instance.use_inbound_webhook_on_number),
     )
 
 

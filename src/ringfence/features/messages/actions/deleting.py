@@ -9,7 +9,8 @@ from ringfence.errors import ForbiddenError
 from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.conversations import actions as conversations
-from ringfence.features.conversations.values import preview_of
+from ringfence.features.conversations.values import Viewer, preview_of
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.errors import UnderWayError
@@ -21,13 +22,15 @@ from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
 
 
-async def delete_message(session: TenantSession, message_id: UUID, *, actor: Actor, may_remove: bool) -> Message | None:
+async def delete_message(
+    session: TenantSession, viewer: Viewer, message_id: UUID, *, actor: Actor, may_remove: bool
+) -> Message | None:
     """Cancel a text that still waits and return it, or remove a finished one from view and return None.
 
     Nothing changes at Twilio. Raises NotFoundError, UnderWayError for a text whose outcome is open, ForbiddenError
     for a finished one unless the actor `may_remove`.
     """
-    message = await get_message(session, message_id)
+    message = await get_message(session, viewer, message_id)
     # The outbox row first, as the dispatcher locks it: whoever gets it decides.
     if await outbox.cancel(session, message_id):
         return await _cancel(session, message, actor)
@@ -44,6 +47,7 @@ async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Mes
     await session.refresh(message, with_for_update={"key_share": True})
     message.status, message.not_before, message.updated_at = "canceled", None, utc_now()
     message.refusal_code = message.reason = None
+    emit(session, kind="message.status", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
     await recording.note(session, [Event(message.id, "canceled", {"by": actor.name, "by_kind": actor.kind})])
     return message
@@ -52,12 +56,13 @@ async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Mes
 async def _remove(session: TenantSession, message: Message, actor: Actor) -> None:
     now = utc_now()
     message.body, message.deleted_at, message.updated_at = "", now, now
+    emit(session, kind="message.changed", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
     company = session.company_id
     await session.execute(
         update(Media)
         .where(Media.company_id == company, Media.message_id == message.id)
-        .values(source_url="", reason="The text was deleted.")
+        .values(source_url="", upload_id=None, reason="The text was deleted.")
     )
     if message.twilio_sid is not None:
         await session.execute(

@@ -6,6 +6,8 @@ from uuid import UUID
 from ringfence.dispatch import outbox
 from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
+from ringfence.features.conversations.values import Viewer
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.errors import NotHeldError
@@ -20,17 +22,18 @@ async def ask_again(session: TenantSession, message_ids: Sequence[UUID]) -> None
     await outbox.bring_forward(session, message_ids)
 
 
-async def release(session: TenantSession, message_id: UUID, *, actor: Actor) -> Message:
+async def release(session: TenantSession, viewer: Viewer, message_id: UUID, *, actor: Actor) -> Message:
     """Let a held text go out now, whatever hours, holidays and budget say; everything else still counts.
 
     Raises NotFoundError, NotHeldError.
     """
-    message = await get_message(session, message_id)
+    message = await get_message(session, viewer, message_id)
     # The outbox row before the text, as the dispatcher locks them.
     await outbox.bring_forward(session, [message.id])
     await session.refresh(message, with_for_update={"key_share": True})
     if message.status != "held":
         raise NotHeldError(message.status)
+    emit(session, kind="message.status", subject_id=message.id, conversation_id=message.conversation_id)
     held_by = {"code": message.refusal_code, "until": message.not_before}
     message.released_at = message.updated_at = utc_now()
     message.status, message.not_before, message.refusal_code, message.reason = "queued", None, None, None

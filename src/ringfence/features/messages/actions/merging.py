@@ -35,6 +35,7 @@ class Record:
     num_segments: int = 1
     price_micros: int | None = None
     price_currency: str | None = None
+    conversation_id: UUID | None = None
     changed: bool = False
 
 

@@ -11,6 +11,7 @@ from ringfence.features.consent import actions as consent
 from ringfence.features.consent.values import Heard, hear
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.values import preview_of
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.actions.past_words import PastWord, obey_past
@@ -161,6 +162,7 @@ async def receive(
         await _obey(session, heard, inbound, message_id=message_id, phone_number_id=phone_number_id)
     elif surroundings.auto_reply and e164_or_none(inbound.from_number) is not None and now - at < ANSWERED_LATE:
         await enqueue(session, AnswerByItself(message_id=message_id))
+    emit(session, kind="message.received", subject_id=message_id, conversation_id=conversation_id)
     received = Received(
         message_id=message_id,
         conversation_id=conversation_id,

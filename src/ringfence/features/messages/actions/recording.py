@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions.merging import Event, Record
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
@@ -16,7 +17,7 @@ _LOCK = register(
     "messages.lock",
     """
     SELECT id, status, twilio_sid, account_sid, error_code, refusal_code, reason, not_before, accepted_at,
-           phone_number_id, to_number, num_segments, price_micros, price_currency
+           phone_number_id, to_number, num_segments, price_micros, price_currency, conversation_id
     FROM sms_messages
     WHERE company_id = :company_id AND id = ANY(CAST(:ids AS uuid[])) AND direction = 'outbound'
     ORDER BY id
@@ -62,10 +63,15 @@ async def lock(session: TenantSession, message_ids: Sequence[UUID]) -> Mapping[U
 async def write(
     session: TenantSession, records: Iterable[Record], events: Sequence[Event], *, at: datetime | None = None
 ) -> None:
-    """Write the records that changed, and lines on timelines in the order given, all at one instant (default: now)."""
+    """Write the records that changed, and lines on timelines in the order given, all at one instant (default: now).
+
+    Whoever watches the company hears of the texts whose records changed.
+    """
     changed = [record for record in records if record.changed]
     if not changed and not events:
         return
+    for record in changed:
+        emit(session, kind="message.status", subject_id=record.id, conversation_id=record.conversation_id)
     await session.execute(
         _WRITE,
         {

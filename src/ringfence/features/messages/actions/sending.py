@@ -18,11 +18,12 @@ from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations import queries as conversation_queries
 from ringfence.features.conversations.model import Conversation
-from ringfence.features.conversations.values import preview_of
+from ringfence.features.conversations.values import THE_COMPANY, Viewer, preview_of
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
-from ringfence.features.messages.model import Media, Message
-from ringfence.features.messages.queries import facts, gate
+from ringfence.features.messages.model import Media, MediaUpload, Message
+from ringfence.features.messages.queries import facts, gate, uploads
 from ringfence.features.messages.queries.timing import Timed, timings
 from ringfence.features.messages.values import (
     MOST_BODY_UNITS,
@@ -31,6 +32,7 @@ from ringfence.features.messages.values import (
     SCHEDULED,
     TRANSACTIONAL,
     body_units,
+    upload_of,
 )
 from ringfence.features.phone_numbers import actions as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
@@ -49,9 +51,14 @@ _TAKE_TURNS = register(
 )
 
 
+Uploads = Mapping[UUID, MediaUpload]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A text to hand in. Numbers are E.164; `from_number` None leaves the choice to the server.
+
+    `media_urls` is what it carries as `values.attachments` writes it: addresses, and uploads by their ids.
 
     For `undo_seconds` the text waits in the outbox, where it can be taken back.
     """
@@ -81,13 +88,15 @@ def check_content(draft: Draft) -> None:
         raise InvalidInputError("too_many_media", f"A text carries {MOST_MEDIA} attachments at most.")
 
 
-async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor) -> Message:
+async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor, viewer: Viewer = THE_COMPANY) -> Message:
     """Store a text as queued, held or refused, as the gate says; a refused one is kept with its reason.
 
     Raises, and stores nothing: InvalidInputError for malformed content or a contact with another number,
-    NotFoundError for an unknown contact, UnknownSenderError (a RefusedError) for a sender that is not the company's.
+    NotFoundError for an unknown contact, UnknownSenderError (a RefusedError) for a sender that is not the company's,
+    NotYoursError for a conversation that the `viewer` may not see; what the server sends by itself sees all.
     """
     check_content(draft)
+    uploaded = await uploads.carried(session, draft.media_urls)
     await take_turns(session, draft.to_number)
     contact_id = await _contact_id(session, draft)
     latest = await conversation_queries.find_latest(session, outside_number=draft.to_number)
@@ -103,13 +112,15 @@ async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor) -> Mess
         latest = await conversation_queries.find_between(
             session, phone_number_id=sender.id, outside_number=draft.to_number
         )
+    if latest is not None:
+        await conversation_queries.check_visible(session, viewer, latest.id)
     message = _message(draft, actor, sender=sender, conversation=latest, contact_id=contact_id)
     answer = await _ask(session, message, draft, choice)
     if isinstance(answer, Refuse):
-        return await _keep_refused(session, message, draft, answer, actor)
+        return await _keep_refused(session, message, draft=draft, uploaded=uploaded, word=answer, actor=actor)
     if sender is None:  # pragma: no cover - the gate refuses a text without sender
         raise UnknownSenderError
-    return await _queue(session, message, draft=draft, sender=sender, hold=answer, actor=actor)
+    return await _queue(session, message, draft=draft, uploaded=uploaded, sender=sender, hold=answer, actor=actor)
 
 
 async def _ask(session: TenantSession, message: Message, draft: Draft, choice: PhoneNumber | Refuse) -> gate.Answer:
@@ -198,15 +209,24 @@ def _priority(draft: Draft, conversation: Conversation | None) -> int:
     return REPLY if conversation and conversation.last_direction == "inbound" else TRANSACTIONAL
 
 
-async def _keep_refused(session: TenantSession, message: Message, draft: Draft, word: Refuse, actor: Actor) -> Message:
+async def _keep_refused(
+    session: TenantSession, message: Message, *, draft: Draft, uploaded: Uploads, word: Refuse, actor: Actor
+) -> Message:
     message.status, message.refusal_code, message.reason = "refused", word.code, word.reason
-    await _store(session, message, draft)
+    await _store(session, message, draft, uploaded)
     await _note(session, message, actor, {"code": word.code, "reason": word.reason})
     return message
 
 
 async def _queue(
-    session: TenantSession, message: Message, *, draft: Draft, sender: PhoneNumber, hold: Hold | None, actor: Actor
+    session: TenantSession,
+    message: Message,
+    *,
+    draft: Draft,
+    uploaded: Uploads,
+    sender: PhoneNumber,
+    hold: Hold | None,
+    actor: Actor,
 ) -> Message:
     message.status = "held" if hold else "queued"
     detail: dict[str, object] = {"priority": message.priority}
@@ -226,7 +246,7 @@ async def _queue(
         at=message.created_at,
         preview=preview_of(message.body, message.num_media),
     )
-    await _store(session, message, draft)
+    await _store(session, message, draft, uploaded)
     await _note(session, message, actor, detail)
     await phone_numbers.touch_used(session, sender.id, at=message.created_at)
     if message.template_id is not None:
@@ -243,13 +263,25 @@ async def _queue(
     return message
 
 
-async def _store(session: TenantSession, message: Message, draft: Draft) -> None:
+async def _store(session: TenantSession, message: Message, draft: Draft, uploaded: Uploads) -> None:
     session.add(message)
     await session.flush()
-    session.add_all(
-        Media(message_id=message.id, position=position, status="remote", source_url=url, created_at=message.created_at)
-        for position, url in enumerate(draft.media_urls)
-    )
+    for position, written in enumerate(draft.media_urls):
+        upload_id = upload_of(written)
+        upload = None if upload_id is None else uploaded[upload_id]
+        session.add(
+            Media(
+                message_id=message.id,
+                position=position,
+                status="stored" if upload else "remote",
+                source_url=written,
+                content_type=upload.content_type if upload else None,
+                size_bytes=upload.size_bytes if upload else None,
+                upload_id=upload_id,
+                created_at=message.created_at,
+            )
+        )
+    emit(session, kind="message.created", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from ringfence.errors import RingfenceError
 from ringfence.features.audit_log import actions as audit_log
 from ringfence.features.audit_log.values import SYSTEM, Actor
+from ringfence.features.events.actions import emit
 from ringfence.features.sync import queries
 from ringfence.features.sync.model import SyncMark, SyncRun
 from ringfence.features.sync.values import MOST_FAILURES, OVERLAP, STAGES, Counts, Kind, RunSync
@@ -173,6 +174,7 @@ async def advance(session: TenantSession, run: SyncRun, *, counts: Counts, curso
     if cursor is None:
         await _set_marks(session, run, stage)
         run.done, run.stage_since, run.stage_began = run.done + 1, None, None
+    _tell(session, run)
     await session.flush()
 
 
@@ -192,6 +194,7 @@ async def put_off(session: TenantSession, step: Step, *, code: str, words: str, 
         run.waits_until = run.updated_at = utc_now() + pause
         run.updated_at = utc_now()
         await hurry(session, run.id, run_at=run.waits_until)
+        _tell(session, run)
     await session.flush()
 
 
@@ -226,6 +229,7 @@ async def fail(session: TenantSession, run_id: UUID, error: RingfenceError) -> N
 
 def _finish(session: TenantSession, run: SyncRun, *, state: str) -> None:
     run.state, run.finished_at, run.cursor, run.waits_until = state, utc_now(), None, None
+    _tell(session, run)
     if not run.standing or run.news:
         audit_log.record(
             session,
@@ -235,6 +239,12 @@ def _finish(session: TenantSession, run: SyncRun, *, state: str) -> None:
             target_id=run.id,
             after={"kind": run.kind, "counts": run.counts, "error": run.error},
         )
+
+
+def _tell(session: TenantSession, run: SyncRun) -> None:
+    """Whoever watches sees a sync move; a sweep only when it has found something."""
+    if not run.standing or run.news:
+        emit(session, kind="sync.progress", subject_id=run.id)
 
 
 async def _since(session: TenantSession, run: SyncRun, stage: str) -> datetime | None:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from ringfence.features.conversations import actions, queries
+from ringfence.features.conversations.routes.viewing import Looking
 from ringfence.features.conversations.schemas import ConversationAnswer
 from ringfence.kit.keyring import Keyring
 from ringfence.web.caller import Reader, Sender, TenantDB
@@ -22,6 +23,7 @@ async def list_conversations(
     request: Request,
     caller: Reader,
     session: TenantDB,
+    viewer: Looking,
     *,
     unread: Annotated[bool | None, Query(description="Only those with unread texts, or only those without.")] = None,
     phone_number_id: Annotated[UUID | None, Query(description="Only of this number of the company.")] = None,
@@ -33,20 +35,31 @@ async def list_conversations(
     filters = {"unread": unread, "phone_number_id": phone_number_id, "q": q}
     cursors = Cursors(service(request, Keyring), caller.company_id, "conversations", filters)
     rows = await queries.list_threads(
-        session, unread=unread, phone_number_id=phone_number_id, search=q, after=cursors.read(cursor), limit=limit
+        session,
+        viewer,
+        unread=unread,
+        phone_number_id=phone_number_id,
+        search=q,
+        after=cursors.read(cursor),
+        limit=limit,
     )
     page, next_cursor = cursors.page(rows, limit, lambda row: Position(row.last_message_at, row.id))
     return Page(items=[ConversationAnswer.of(row) for row in page], next_cursor=next_cursor)
 
 
 @router.get("/{conversation_id}")
-async def get_conversation(conversation_id: UUID, _caller: Reader, session: TenantDB) -> ConversationAnswer:
+async def get_conversation(
+    conversation_id: UUID, _caller: Reader, session: TenantDB, viewer: Looking
+) -> ConversationAnswer:
     """One conversation."""
-    return ConversationAnswer.of(await queries.get_thread(session, conversation_id))
+    return ConversationAnswer.of(await queries.get_thread(session, viewer, conversation_id))
 
 
 @router.post("/{conversation_id}/read")
-async def read_conversation(conversation_id: UUID, _caller: Sender, session: TenantDB) -> ConversationAnswer:
+async def read_conversation(
+    conversation_id: UUID, _caller: Sender, session: TenantDB, viewer: Looking
+) -> ConversationAnswer:
     """Everything in it has been read."""
-    await actions.mark_read(session, conversation_id)
-    return ConversationAnswer.of(await queries.get_thread(session, conversation_id))
+    thread = await queries.get_thread(session, viewer, conversation_id)
+    await actions.mark_read(session, thread.id)
+    return ConversationAnswer.of(await queries.get_thread(session, viewer, conversation_id))

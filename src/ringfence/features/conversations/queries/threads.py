@@ -11,7 +11,10 @@ from sqlalchemy import ColumnElement, Nullable, Row, Select, and_, or_, select, 
 from ringfence.errors import NotFoundError
 from ringfence.features.contacts.model import Contact
 from ringfence.features.contacts.queries import reached_at
+from ringfence.features.conversations.errors import NotYoursError
 from ringfence.features.conversations.model import Conversation
+from ringfence.features.conversations.queries.visibility import visible_to
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.phone_numbers.model import PhoneNumber
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.web.paging import Position
@@ -38,6 +41,7 @@ class Thread:
     phone_number: str
     outside_number: str
     contact: Person | None
+    assigned_to: UUID | None
     last_message_at: datetime
     last_direction: str
     last_preview: str
@@ -47,6 +51,7 @@ class Thread:
 
 async def list_threads(
     session: TenantSession,
+    viewer: Viewer,
     *,
     unread: bool | None,
     phone_number_id: UUID | None,
@@ -58,7 +63,7 @@ async def list_threads(
 
     `search` finds the beginning of the contact's name or organisation, or any part of the outside number.
     """
-    query = _threads(session)
+    query = _threads(session).where(visible_to(viewer))
     if unread is not None:
         query = query.where(Conversation.unread_count > 0 if unread else Conversation.unread_count == 0)
     if phone_number_id is not None:
@@ -71,9 +76,10 @@ async def list_threads(
     return [_thread(row) for row in await session.execute(query)]
 
 
-async def get_thread(session: TenantSession, conversation_id: UUID) -> Thread:
-    """One conversation. Raises NotFoundError."""
-    row = (await session.execute(_threads(session).where(Conversation.id == conversation_id))).first()
+async def get_thread(session: TenantSession, viewer: Viewer, conversation_id: UUID) -> Thread:
+    """One conversation. Raises NotFoundError, also for one that the viewer may not see."""
+    query = _threads(session).where(visible_to(viewer), Conversation.id == conversation_id)
+    row = (await session.execute(query)).first()
     if row is None:
         raise NotFoundError
     return _thread(row)
@@ -100,7 +106,42 @@ async def find_latest(session: TenantSession, *, outside_number: str) -> Convers
     )
 
 
-async def ids_with_contact(session: TenantSession, contact_id: UUID) -> list[UUID]:
+async def refuse_hidden(
+    session: TenantSession, viewer: Viewer, *, outside_number: str, from_number: str | None
+) -> None:
+    """Raise NotYoursError when a text or call to a number would go into a conversation that the viewer may not see.
+
+    It goes out from `from_number` (E.164), or from the number of the latest conversation if that is None.
+    """
+    if viewer.sees_all:
+        return
+    own_number = and_(PhoneNumber.company_id == Conversation.company_id, PhoneNumber.id == Conversation.phone_number_id)
+    query = (
+        select(visible_to(viewer))
+        .select_from(Conversation)
+        .join(PhoneNumber, own_number)
+        .where(Conversation.company_id == session.company_id, Conversation.outside_number == outside_number)
+        .order_by(Conversation.last_message_at.desc())
+        .limit(1)
+    )
+    if from_number is not None:
+        query = query.where(PhoneNumber.phone_number == from_number)
+    if await session.scalar(query) is False:
+        raise NotYoursError
+
+
+async def check_visible(session: TenantSession, viewer: Viewer, conversation_id: UUID) -> None:
+    """Raise NotYoursError when the viewer may not see a conversation of the company, as it is now."""
+    if viewer.sees_all:
+        return
+    query = select(visible_to(viewer)).where(
+        Conversation.company_id == session.company_id, Conversation.id == conversation_id
+    )
+    if await session.scalar(query) is False:
+        raise NotYoursError
+
+
+async def ids_with_contact(session: TenantSession, viewer: Viewer, contact_id: UUID) -> list[UUID]:
     """Conversations that are a contact's: linked to it, or with the number it has now. Empty for an unknown contact."""
     number = (
         select(Contact.phone_number)
@@ -112,6 +153,7 @@ async def ids_with_contact(session: TenantSession, contact_id: UUID) -> list[UUI
             select(Conversation.id).where(
                 Conversation.company_id == session.company_id,
                 or_(Conversation.contact_id == contact_id, Conversation.outside_number == number),
+                visible_to(viewer),
             )
         )
     )
@@ -161,6 +203,7 @@ def _thread(row: Row[Conversation, str, UUID | None, str, str, str | None]) -> T
         contact=None
         if contact_id is None
         else Person(id=contact_id, first_name=first_name, last_name=last_name, organisation=organisation),
+        assigned_to=conversation.assigned_to,
         last_message_at=conversation.last_message_at,
         last_direction=conversation.last_direction,
         last_preview=conversation.last_preview,
