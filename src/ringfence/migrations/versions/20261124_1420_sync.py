@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from ringfence.tenancy import policies
 
-revision = "20261124_1412"
-down_revision = "20261124_1400"
+revision = "20261124_1420"
+down_revision = "20261124_1415"
 branch_labels = None
 depends_on = None
 
