@@ -11,10 +11,12 @@ from ringfence.features.conversations.actions.keeping import (
     mark_unread,
     restore_conversation,
 )
-from ringfence.features.conversations.actions.texts import bump, mark_all_read, show_last
+from ringfence.features.conversations.actions.texts import Span, absorb, bump, mark_all_read, show_last
 
 __all__ = [
     "Changed",
+    "Span",
+    "absorb",
     "bump",
     "change",
     "delete_conversation",
