@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 import ringfence
 from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
+from ringfence.features.analytics import routes as analytics
 from ringfence.features.audit_log import routes as audit_log
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
@@ -23,6 +24,7 @@ from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.messages.values import MOST_MEDIA_BYTES
+from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
@@ -56,6 +58,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    outgoing_webhooks.router,
+    analytics.router,
     audit_log.router,
     platform.router,
     health.router,
