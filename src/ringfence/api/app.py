@@ -19,6 +19,8 @@ from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.doctor import routes as doctor
+from ringfence.features.live import routes as live
+from ringfence.features.live.actions.hub import Hub
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
@@ -58,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    live.router,
     outgoing_webhooks.router,
     analytics.router,
     audit_log.router,
@@ -109,8 +112,8 @@ def create_app(*given: object) -> FastAPI:
     """The application, over the services that the rooms' routes ask for by type (see `ringfence.runtime.build`).
 
     Needs at least Tenancy, Keyring and AccountPolicy. `Release` and `Landing` have stand-ins, for tests that are
-    not about them, and `CallbackIntake` is made unless one is given. No documentation page is served: the usual ones
-    load their scripts from elsewhere.
+    not about them; `CallbackIntake` and `Hub` are made unless they are given. No documentation page is served: the
+    usual ones load their scripts from elsewhere.
     """
     found = {
         type(item): item
@@ -118,6 +121,7 @@ def create_app(*given: object) -> FastAPI:
     }
     tenancy, keyring, policy = _need(found, Tenancy), _need(found, Keyring), _need(found, AccountPolicy)
     found.setdefault(CallbackIntake, CallbackIntake(tenancy, keyring))
+    found.setdefault(Hub, Hub(tenancy))
     app = Application(
         title="Ringfence",
         version=ringfence.__version__,
