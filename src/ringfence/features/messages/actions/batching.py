@@ -19,7 +19,8 @@ from ringfence.features.audit_log.values import Actor
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.actions import Outgoing
 from ringfence.features.conversations.values import preview_of
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries import batches, gate
@@ -155,6 +156,7 @@ async def _store(session: TenantSession, drafts: Sequence[BulkDraft], bulk: Bulk
     )
     rows = [_row(session.company_id, draft, bulk, threads[draft.sender_id, draft.to_number], at) for draft in drafts]
     await session.execute(insert(Message), rows)
+    await indexing.index(session, [Said(draft.id, at, draft.body) for draft in drafts])
     who = {"by": bulk.actor.name, "by_kind": bulk.actor.kind, "source": "bulk", "priority": BULK}
     who["bulk_send_id"] = str(bulk.id)
     await recording.note(session, [Event(draft.id, "queued", who) for draft in drafts], at=at)

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from ringfence.tenancy import policies
 
-revision = "20261124_1405"
-down_revision = "20261124_1400"
+revision = "20261124_1440"
+down_revision = "20261124_1423"
 branch_labels = None
 depends_on = None
 

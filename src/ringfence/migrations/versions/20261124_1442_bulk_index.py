@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "20261124_1407"
-down_revision = "20261124_1406"
+revision = "20261124_1442"
+down_revision = "20261124_1441"
 branch_labels = None
 depends_on = None
 

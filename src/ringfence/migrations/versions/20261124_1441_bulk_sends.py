@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from ringfence.tenancy import policies
 
-revision = "20261124_1406"
-down_revision = "20261124_1405"
+revision = "20261124_1441"
+down_revision = "20261124_1440"
 branch_labels = None
 depends_on = None
 
