@@ -360,13 +360,13 @@ async def test_a_crash_in_the_middle_is_gone_on_from_without_doubles(texting: Te
         admin.execute(
             "CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'crash'; END $$;"
             "CREATE TRIGGER crash BEFORE UPDATE ON bulk_lists FOR EACH ROW"
-            " WHEN (NEW.rows_done > 5000) EXECUTE FUNCTION crash()"
+            " WHEN (NEW.rows_done > 10000) EXECUTE FUNCTION crash()"
         )
         with pytest.raises(DBAPIError, match="crash"):
             await run(texting, texting.a, list_files, made["id"])
         admin.execute("DROP FUNCTION crash CASCADE")
     half = await texting.get(f"{LISTS}/{made['id']}", texting.a)
-    assert (half["status"], half["rows_done"], counts(half)) == ("reading", 5000, (5000, 0, 0))
+    assert (half["status"], half["rows_done"], counts(half)) == ("reading", 10_000, (9999, 1, 0))
 
     done = await run(texting, texting.a, list_files, made["id"])
 

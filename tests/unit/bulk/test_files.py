@@ -43,7 +43,8 @@ def read(rows: list[tuple[str, str, str, bool]]) -> tuple[list[list[object]], li
 def test_both_ways_say_the_same(rows: list[tuple[str, str, str, bool]]) -> None:
     rows = [(*row[:3], row[3] and index % 4 == 0) for index, row in enumerate(rows)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "PARCEL", 3)
+        patch.setattr(files, "PARCEL", 5)
+        patch.setattr(files, "_FEW", 1)
         by_column = read(rows)
         patch.setattr(RowReader, "read_plain", lambda *_: None)
         by_row = read(rows)

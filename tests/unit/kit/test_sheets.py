@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from ringfence.kit.sheets import Record, UnreadableSheetError
+from ringfence.kit.sheets import Record, UnreadableSheetError, xlsx
 from ringfence.kit.sheets.delimited import choose_encoding, guess_separator, read_delimited
 from ringfence.kit.sheets.xlsx import is_zip, read_xlsx
 from tests.factories.lists import changed, workbook
@@ -97,7 +97,7 @@ def test_inline_texts_missing_places_and_columns_beyond_z(path: Path) -> None:
 
 BOMBS = {
     "repeated bytes": ("zip_bomb", {SHEET: sheet_of("<row/>" * 3_000_000)}),
-    "more than fits": ("zip_bomb", {f"xl/media/{n}.bin": bytes(99_000_000) for n in range(4)}),
+    "more than fits": ("zip_bomb", {f"xl/media/{n}.bin": bytes(990_000) for n in range(4)}),
     "a thousand parts": ("zip_bomb", {f"xl/{n}.xml": b"" for n in range(1001)}),
     "entities": (
         "unsafe_xml",
@@ -124,8 +124,10 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_what_is_made_to_hurt_is_refused(path: Path, name: str) -> None:
+def test_what_is_made_to_hurt_is_refused(path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     code, parts = BOMBS[name]
+    if name == "more than fits":
+        monkeypatch.setattr(xlsx, "_MOST_UNPACKED", 3_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     data = changed(GOOD, parts)
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -138,9 +140,9 @@ def test_what_is_made_to_hurt_is_refused(path: Path, name: str) -> None:
     assert len(read(path, changed(GOOD, {}))) == 2
 
 
-def test_a_row_of_a_million_cells_is_no_more_than_its_first_ones(path: Path) -> None:
+def test_a_row_without_end_is_no_more_than_its_first_ones(path: Path) -> None:
     """What a library would keep as a tree of a row passes by."""
-    data = changed(GOOD, {SHEET: sheet_of("<row>" + "<c><v>1</v></c>" * 1_000_000 + "</row>")})
+    data = changed(GOOD, {SHEET: sheet_of("<row>" + "<c><v>1</v></c>" * 200_000 + "</row>")})
     path.write_bytes(data)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as stored, zipfile.ZipFile(BytesIO(data)) as packed:
         for name in packed.namelist():

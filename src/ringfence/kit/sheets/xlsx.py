@@ -263,7 +263,8 @@ class _Sheet(_Part):
 
     def start(self, name: str, given: Mapping[str, str]) -> None:
         if name == "row":
-            self._line = int(given.get("r", self._line + 1))
+            # A row that claims an earlier place stands after the one before all the same.
+            self._line = max(self._line + 1, int(given.get("r", 0)))
             self._cells, self._column = [], 0
         elif name == "c":
             place = _COLUMN.fullmatch(given.get("r", ""))

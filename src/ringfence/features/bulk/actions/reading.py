@@ -72,7 +72,9 @@ async def store_contacts(session: TenantSession, list_id: UUID) -> bool:
         for row in page
         if row.phone_number is None
     ]
-    recipients = [[None, row.phone_number, str(row.id)] for row in page if row.phone_number is not None]
+    recipients: list[Sequence[object]] = [
+        (None, row.phone_number, str(row.id)) for row in page if row.phone_number is not None
+    ]
     batch = Batch(begins_at=found.rows_done, size=len(page), recipients=recipients, rejected=rejected)
     if page:
         found.after_at, found.after_id = page[-1].created_at, page[-1].id

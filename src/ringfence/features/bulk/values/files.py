@@ -5,10 +5,9 @@ Blocking, for threads. One record is in memory at a time; of a whole file, the n
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +23,7 @@ from ringfence.kit.sheets.xlsx import is_zip, read_xlsx
 
 MOST_BYTES: Final = 250_000_000
 _PREVIEW: Final = 10
+_FEW: Final = 8
 MOST_ROWS: Final[Mapping[str, int]] = {"csv": 1_000_000, "xlsx": 100_000}
 
 _OF_CONTACT: Final = tuple(name for name in BUILT_IN if name.startswith("contact.") and name != "contact.phone_number")
@@ -235,7 +235,7 @@ class Batch:
 
     begins_at: int
     size: int
-    recipients: Sequence[Sequence[object]]
+    recipients: list[Sequence[object]]
     rejected: list[Rejected]
 
 
@@ -254,40 +254,45 @@ class Batches:
         records = list(islice(self._records, PARCEL))
         if not records:
             return None
-        columns = self._reader.read_plain(records)
-        batch = self._read_each(records) if columns is None else self._take(records, columns)
+        batch = Batch(begins_at=self._begins_at, size=len(records), recipients=[], rejected=[])
+        self._read(records, batch)
         self._begins_at += len(records)
         return batch
 
-    def _read_each(self, records: Sequence[Record]) -> Batch:
-        good: list[Record] = []
-        rows: list[list[str]] = []
-        bad: list[Rejected] = []
-        for record in records:
-            try:
-                number, values = self._reader.read(record)
-            except BadRecipientError as error:
-                bad.append(Rejected(record.line, "bad", str(error), record.cells))
-            else:
-                good.append(record)
-                rows.append([number, *values])
-        batch = self._take(good, list(zip(*rows, strict=True)))
-        return replace(batch, size=len(records), rejected=sorted([*batch.rejected, *bad], key=itemgetter(0)))
+    def _read(self, records: Sequence[Record], batch: Batch) -> None:
+        """Add what records are to a batch: by columns if they are plain, else by halves: an odd row ends up alone."""
+        columns = self._reader.read_plain(records)
+        if columns is not None:
+            self._take(records, columns, batch)
+        elif len(records) > _FEW:
+            middle = len(records) // 2
+            self._read(records[:middle], batch)
+            self._read(records[middle:], batch)
+        else:
+            for record in records:
+                self._read_one(record, batch)
 
-    def _take(self, records: Sequence[Record], columns: Sequence[Sequence[str]]) -> Batch:
+    def _read_one(self, record: Record, batch: Batch) -> None:
+        try:
+            number, values = self._reader.read(record)
+        except BadRecipientError as error:
+            batch.rejected.append(Rejected(record.line, "bad", str(error), record.cells))
+        else:
+            self._take([record], [[cell] for cell in (number, *values)], batch)
+
+    def _take(self, records: Sequence[Record], columns: Sequence[Sequence[str]], batch: Batch) -> None:
         """Recipients, but for numbers that came before. `columns` are the numbers and then the values."""
-        numbers = [*map(int, columns[0])] if columns else []
-        new = dict(zip(numbers, (record.line for record in records), strict=True))
-        recipients = list(zip((record.line for record in records), *columns, strict=True))
-        rejected: list[Rejected] = []
+        lines, numbers = [record[0] for record in records], [*map(int, columns[0])]
+        rows = zip(lines, *columns, strict=True)
+        new = dict(zip(numbers, lines, strict=True))
         if len(new) == len(numbers) and self._lines.keys().isdisjoint(new):
             self._lines.update(new)
-        else:
-            first = [self._lines.setdefault(number, record[0]) for number, record in zip(numbers, records, strict=True)]
-            rejected = [
-                Rejected(record.line, "duplicate", f"the same number stands in line {line} already", record.cells)
-                for record, line in zip(records, first, strict=True)
-                if line != record.line
-            ]
-            recipients = [item for item, line in zip(recipients, first, strict=True) if line == item[0]]
-        return Batch(begins_at=self._begins_at, size=len(records), recipients=recipients, rejected=rejected)
+            batch.recipients.extend(rows)
+            return
+        for record, number, row in zip(records, numbers, rows, strict=True):
+            first = self._lines.setdefault(number, record.line)
+            if first == record.line:
+                batch.recipients.append(row)
+            else:
+                reason = f"the same number stands in line {first} already"
+                batch.rejected.append(Rejected(record.line, "duplicate", reason, record.cells))
