@@ -98,9 +98,18 @@ class Settings(BaseSettings):
         default=5.0, gt=0, description="How often it is looked whether scheduled texts are due."
     )
 
-    @field_validator("secret_keys", mode="before")
+    webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Comma-separated networks (10.0.0.0/8) that outgoing webhooks may go to although they are private;"
+        " there http will do too. Unset: the public internet by https only.",
+    )
+    webhook_timeout_seconds: float = Field(
+        default=15.0, gt=0, le=60, description="How long a receiver of an outgoing webhook may take to answer."
+    )
+
+    @field_validator("secret_keys", "webhook_allowed_networks", mode="before")
     @classmethod
-    def _split_keys(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value

@@ -46,6 +46,7 @@ CHOICE = "chooses the sender; who would write into a hidden conversation is refu
 PLATFORM = "super admins see times and codes, no content"
 ADMINS = "counts for company admins, who see every conversation"
 OWN = "only the caller's own"
+HOOKS = "goes where company admins, who see every conversation, have it sent"
 MANAGERS = "figures for managers, who see every conversation"
 
 FREE: dict[str, str] = {
@@ -82,6 +83,7 @@ FREE: dict[str, str] = {
     "events.actions._NUMBER": SERVER,
     "events.actions._OLDEST_OF_THE_NEWEST": SERVER,
     "events.actions._TRIM": SERVER,
+    "events.actions.read": SERVER,
     "events.queries.has_older": SERVER,
     "events.queries.has_waiting": SERVER,
     "messages.actions.answering._unwelcome": SERVER,
@@ -111,6 +113,12 @@ FREE: dict[str, str] = {
     "messages.queries.open.stored_media": SERVER,
     "messages.queries.open.with_late_media": SERVER,
     "messages.queries.timing._SURROUNDINGS": GATE,
+    "outgoing_webhooks.actions.planning._ended_calls": SERVER,
+    "outgoing_webhooks.actions.planning._received": SERVER,
+    "outgoing_webhooks.actions.planning._statuses": SERVER,
+    "outgoing_webhooks.queries.payloads._call": HOOKS,
+    "outgoing_webhooks.queries.payloads._messages": HOOKS,
+    "outgoing_webhooks.queries.payloads._received": HOOKS,
     "platform.queries._last_activity": PLATFORM,
     "platform.queries._last_error": PLATFORM,
     "scheduling.actions.replies.cancel_answered": SERVER,

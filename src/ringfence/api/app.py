@@ -24,6 +24,7 @@ from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.messages.values import MOST_MEDIA_BYTES
+from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
@@ -57,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    outgoing_webhooks.router,
     analytics.router,
     audit_log.router,
     platform.router,

@@ -12,6 +12,7 @@ from ringfence.features.contacts import model as contacts
 from ringfence.features.conversations import model as conversations
 from ringfence.features.events import model as events
 from ringfence.features.messages import model as messages
+from ringfence.features.outgoing_webhooks import model as outgoing_webhooks
 from ringfence.features.phone_numbers import model as phone_numbers
 from ringfence.features.platform import model as platform
 from ringfence.features.scheduling import model as scheduling
@@ -32,6 +33,7 @@ MODELS = (
     messages,
     calls,
     scheduling,
+    outgoing_webhooks,
     platform,
     events,
     dispatch,

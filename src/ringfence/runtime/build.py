@@ -10,6 +10,8 @@ from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.users.values import AccountPolicy, PasswordHasher
 from ringfence.kit.keyring import Keyring
+from ringfence.providers.outgoing.client import OutgoingClient
+from ringfence.providers.outgoing.networks import Reach, read_networks
 from ringfence.providers.twilio.gateway import TwilioGateway
 from ringfence.runtime.database import Logins
 from ringfence.runtime.files import make_folder, read_or_make
@@ -30,14 +32,25 @@ class Runtime:
     hasher: PasswordHasher
     media: MediaStore
     uploads: UploadStore
+    outgoing: OutgoingClient
 
     @property
     def services(self) -> tuple[object, ...]:
         """What routes ask for by type."""
-        return (self.tenancy, self.keyring, self.gateway, self.policy, self.hasher, self.media, self.uploads)
+        return (
+            self.tenancy,
+            self.keyring,
+            self.gateway,
+            self.policy,
+            self.hasher,
+            self.media,
+            self.uploads,
+            self.outgoing,
+        )
 
     async def close(self) -> None:
-        """Close the database pools."""
+        """Close what is open: connections to receivers, database pools."""
+        await self.outgoing.close()
         await self.tenancy.close()
 
 
@@ -66,7 +79,14 @@ def build(settings: Settings, logins: Logins, *, hasher: PasswordHasher | None =
         hasher=hasher or PasswordHasher(),
         media=MediaStore(settings.media_folder),
         uploads=UploadStore(settings.uploads_folder),
+        outgoing=outgoing_client(settings),
     )
+
+
+def outgoing_client(settings: Settings) -> OutgoingClient:
+    """The client for addresses that companies choose. Raises ConfigurationError for a network that is none."""
+    networks = read_networks(settings.webhook_allowed_networks, setting="RINGFENCE_WEBHOOK_ALLOWED_NETWORKS")
+    return OutgoingClient(Reach(networks), timeout_seconds=settings.webhook_timeout_seconds)
 
 
 def open_tenancy(settings: Settings, logins: Logins) -> Tenancy:

@@ -27,6 +27,8 @@ from ringfence.features.messages.jobs import (
     SweepHandler,
 )
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
+from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
+from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
 from ringfence.features.phone_numbers.values import SettlePurchase, SyncPhoneNumbers
 from ringfence.features.platform.jobs import refresh_health
@@ -45,6 +47,7 @@ from ringfence.worker.mail import NoMailer, SMTPMailer
 TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
+TRIM_WEBHOOKS_SECONDS = 3600.0
 HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
 
@@ -68,6 +71,7 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        TrimWebhooks: trim_webhooks,
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
@@ -92,6 +96,7 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.sweep_seconds, SweepCalls),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
+        every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
         every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
     )

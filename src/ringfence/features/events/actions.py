@@ -1,16 +1,17 @@
 """Appending events, giving them their places, and deleting old ones."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ringfence.features.events import queries
-from ringfence.features.events.model import Event, EventHead
+from ringfence.features.events.model import Event, EventHead, EventReader
 from ringfence.features.events.queries import Head
-from ringfence.features.events.values import KEEP, KINDS, MOST_KEPT, Kind
+from ringfence.features.events.values import KEEP, KEEP_FOR_READERS, KINDS, MOST_KEPT, Kind
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import first_id_at, new_id
 from ringfence.tenancy.sessions import TenantSession
@@ -47,7 +48,10 @@ _TRIM = register(
     """
     WITH old AS (
         DELETE FROM events WHERE company_id = :company_id AND id IN (
-            SELECT id FROM events WHERE company_id = :company_id AND id < :before ORDER BY id LIMIT :batch
+            SELECT id FROM events
+            WHERE company_id = :company_id AND id < :before
+              AND (CAST(:read_to AS bigint) IS NULL OR seq <= :read_to OR id < :before_for_readers)
+            ORDER BY id LIMIT :batch
         )
         RETURNING seq
     )
@@ -92,17 +96,68 @@ async def number(session: TenantSession, *, batch: int = BATCH) -> Head:
     return Head(numbered.scalar_one(), head.trimmed_seq)
 
 
+async def register_reader(session: TenantSession, name: str) -> None:
+    """Keep events for a reader from now on; nothing changes for one that is registered."""
+    before = await queries.head(session)
+    await session.execute(
+        insert(EventReader)
+        .values(company_id=session.company_id, name=name, read_to=before.last_seq, read_at=utc_now())
+        .on_conflict_do_nothing()
+    )
+
+
+async def drop_reader(session: TenantSession, name: str) -> None:
+    """Keep nothing for a reader any more."""
+    await session.execute(
+        delete(EventReader).where(EventReader.company_id == session.company_id, EventReader.name == name)
+    )
+
+
+async def read(session: TenantSession, name: str, *, batch: int = BATCH) -> Sequence[Event]:
+    """The next numbered events for a registered reader, which stands behind them once the transaction commits.
+
+    The reader's row is locked until then: two workers never take the same events. Call `number` before, in a
+    transaction of its own. Nothing for a reader that is not registered.
+    """
+    company = session.company_id
+    reader = await session.scalar(
+        select(EventReader)
+        .where(EventReader.company_id == company, EventReader.name == name)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if reader is None:
+        return []
+    found = await session.scalars(
+        select(Event).where(Event.company_id == company, Event.seq > reader.read_to).order_by(Event.seq).limit(batch)
+    )
+    events = found.all()
+    if events:
+        reader.read_to, reader.read_at = events[-1].seq or reader.read_to, utc_now()
+    return events
+
+
 async def trim(session: TenantSession, *, keep: timedelta = KEEP, most: int = MOST_KEPT) -> bool:
     """Delete one batch of events that are older than `keep`, or beyond the `most` newest; whether there may be more.
 
-    The head says how far: a reader that stands before that is told so, also when what is gone never had a place.
+    What a registered reader has not read stays for `KEEP_FOR_READERS`. The head says how far: a reader that stands
+    before that is told so, also when what is gone never had a place.
     """
     before = await _oldest_kept(session, utc_now() - keep, most)
     if not await queries.has_older(session, before):
         return False
     head = await _lock_head(session)
     row = (
-        await session.execute(_TRIM, {"company_id": session.company_id, "before": before, "batch": _TRIM_BATCH})
+        await session.execute(
+            _TRIM,
+            {
+                "company_id": session.company_id,
+                "before": before,
+                "before_for_readers": first_id_at(utc_now() - KEEP_FOR_READERS),
+                "read_to": await queries.least_read(session),
+                "batch": _TRIM_BATCH,
+            },
+        )
     ).one()
     if row.without_place:
         # A place that no event has: whoever has heard everything so far has not heard of these.

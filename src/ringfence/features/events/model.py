@@ -31,6 +31,20 @@ class Event(TenantTable, Base):
     created_at: Mapped[datetime]
 
 
+class EventReader(CompanyColumn, Base):
+    """A reader that must miss nothing, such as outgoing webhooks: what it has not read yet is not deleted.
+
+    `read_at` is when it last found something.
+    """
+
+    __tablename__ = "event_readers"
+    __table_args__ = tenant_args()
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    read_to: Mapped[int] = mapped_column(BigInteger)
+    read_at: Mapped[datetime]
+
+
 class EventHead(CompanyColumn, Base):
     """How far a company's order has come. Nobody can resume from a place before `trimmed_seq`."""
 

@@ -39,6 +39,9 @@ KINDS: Final[Mapping[Kind, str]] = {
 KEEP: Final = timedelta(hours=1)
 """For how long an event can be resumed from."""
 
+KEEP_FOR_READERS: Final = timedelta(days=3)
+"""For how long an event is kept for a registered reader that has not come to it: then its worker is taken for gone."""
+
 MOST_KEPT: Final = 100_000
 """Of how many events of one company, at most."""
 
