@@ -17,6 +17,7 @@ from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.kit.clock import utc_now
 from tests.factories.cluster import Database
+from tests.factories.hooks import outgoing_client
 from tests.factories.people import PASSWORD
 from tests.factories.twilio_world import TwilioWorld, gateway_to, running_emulator, twilio_world
 from tests.factories.world import World
@@ -26,13 +27,17 @@ Route = tuple[str, str]
 EVERYDAY = "everyday work on the company's own data; the row itself says who and when"
 OWN_VIEW = "what one person has seen or likes; nobody else is concerned"
 PREVIEW = "stores nothing"
+TEST = "a test of what is set up; the log of deliveries has it"
 LOG_IN = "a log-in, not an act; the person shows when it was last"
 TWILIO = "Twilio reports; what follows from it by a rule is written by that rule"
 PLANNED = "a plan; the text that comes of it is an entry in its planner's name"
 QUIET: dict[Route, str] = {
     ("POST", "/api/auth/login"): LOG_IN,
     ("POST", "/api/auth/logout"): LOG_IN,
-    ("POST", "/api/auth/password-reset"): "asked by nobody we know; a link that is sent is an entry of the server's own",
+    (
+        "POST",
+        "/api/auth/password-reset",
+    ): "asked by nobody we know; a link that is sent is an entry of the server's own",
     ("POST", "/api/contacts"): EVERYDAY,
     ("PATCH", "/api/contacts/{contact_id}"): EVERYDAY,
     ("PATCH", "/api/calls/{call_id}"): EVERYDAY,
@@ -40,6 +45,7 @@ QUIET: dict[Route, str] = {
     ("POST", "/api/sms/conversations/{conversation_id}/read"): OWN_VIEW,
     ("POST", "/api/sms/templates/preview"): PREVIEW,
     ("POST", "/api/sms/templates/{template_id}/preview"): PREVIEW,
+    ("POST", "/api/webhooks/{endpoint_id}/ping"): TEST,
     ("POST", "/api/sms/schedule"): PLANNED,
     ("PATCH", "/api/sms/scheduled/{scheduled_id}"): PLANNED,
     ("DELETE", "/api/sms/scheduled/{scheduled_id}"): PLANNED,
@@ -62,7 +68,7 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 def more_services(emulator: Emulator, tmp_path: Path) -> tuple[object, ...]:
-    return (gateway_to(emulator), MediaStore(tmp_path / "media"), UploadStore(tmp_path / "uploads"))
+    return (gateway_to(emulator), MediaStore(tmp_path / "media"), UploadStore(tmp_path / "uploads"), outgoing_client())
 
 
 @pytest.fixture
@@ -125,6 +131,7 @@ async def test_every_act_is_in_the_audit_log_with_its_actor(
     await settings(act, twilio)
     await people(story, act, world)
     await texts_and_calls(act, story, admin)
+    await webhooks(act, admin, database)
     await contacts(act, admin)
     await platform(story, world)
     await act("DELETE", "/api/twilio-settings", "twilio_settings.disconnected")
@@ -237,6 +244,25 @@ async def texts_and_calls(act: Any, story: Story, admin: httpx.AsyncClient) -> N
     await act("GET", "/api/sms/opt-outs/export", "opt_outs.exported")
     await act("GET", "/api/sms/analytics/export", "analytics.exported")
     await act("GET", "/api/audit-log/export", "audit_log.exported")
+
+
+async def webhooks(act: Any, admin: httpx.AsyncClient, database: Database) -> None:
+    """Where the company's events go."""
+    wanted = {"url": "https://127.0.0.1/crm", "kinds": ["message.received"]}
+    made = await act("POST", "/api/webhooks", "webhook_endpoint.created", json=wanted)
+    ids = {"endpoint_id": made["id"]}
+    path = "/api/webhooks/{endpoint_id}"
+    await act("PATCH", path, "webhook_endpoint.changed", ids=ids, json={"description": "The CRM"})
+    await act("POST", path + "/rotate-secret", "webhook_endpoint.rotated", ids=ids)
+    sent = await admin.post(f"/api/webhooks/{made['id']}/ping")
+    assert sent.status_code == 202, sent.text
+    since = {"since": (utc_now() - timedelta(days=1)).isoformat(), "include_delivered": True}
+    await act("POST", path + "/replay", "webhook_deliveries.replayed", ids=ids, json=since)
+    with psycopg.connect(database.admin_url) as behind:
+        behind.execute("UPDATE webhook_deliveries SET state = 'failed'")
+    again = ids | {"delivery_id": sent.json()["id"]}
+    await act("POST", path + "/deliveries/{delivery_id}/replay", "webhook_delivery.replayed", ids=again)
+    await act("DELETE", path, "webhook_endpoint.deleted", ids=ids)
 
 
 async def contacts(act: Any, admin: httpx.AsyncClient) -> None:
