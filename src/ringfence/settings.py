@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(
         default=60.0, gt=0, description="How often texts that stay unfinished are asked about at Twilio."
     )
+    log_sweep_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="How often Twilio's log is looked through for texts whose webhook never came.",
+    )
     schedule_seconds: float = Field(
         default=5.0, gt=0, description="How often it is looked whether scheduled texts are due."
     )
