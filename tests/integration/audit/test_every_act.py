@@ -169,7 +169,8 @@ async def settings(act: Any, twilio: TwilioWorld) -> None:
     await act("PUT", "/api/twilio-settings", "twilio_settings.replaced", json={**account, "friendly_name": "Main"})
     await act("POST", "/api/twilio-settings/verify", "twilio_settings.checked")
     await act("POST", "/api/twilio-settings/webhooks", "twilio_settings.webhooks_set")
-    await act("POST", "/api/twilio/sync/phone-numbers", "phone_numbers.sync_requested")
+    for what in ("phone-numbers", "messages", "calls", "full"):
+        await act("POST", f"/api/twilio/sync/{what}", "sync.requested")
     wanted = {"phone_number": "+16025550137"}
     bought = await act("POST", "/api/sms/phone-numbers/buy", "phone_number.purchase_begun", json=wanted)
     number = {"number_id": bought["phone_number_id"]}
