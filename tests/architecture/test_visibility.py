@@ -113,6 +113,7 @@ FREE: dict[str, str] = {
     "messages.queries.open.stored_media": SERVER,
     "messages.queries.open.with_late_media": SERVER,
     "messages.queries.timing._SURROUNDINGS": GATE,
+    "notices.queries.reply_with_thread": "each person who is told is asked for with the clause first",
     "outgoing_webhooks.actions.planning._ended_calls": SERVER,
     "outgoing_webhooks.actions.planning._received": SERVER,
     "outgoing_webhooks.actions.planning._statuses": SERVER,

@@ -24,6 +24,8 @@ from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.messages.values import MOST_MEDIA_BYTES
+from ringfence.features.notices import routes as notices
+from ringfence.features.notices.actions import after_receiving
 from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
@@ -59,6 +61,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     call_webhooks.router,
     scheduling.router,
     outgoing_webhooks.router,
+    notices.router,
     analytics.router,
     audit_log.router,
     platform.router,
@@ -68,7 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
 UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
-AFTER_RECEIVING = AfterReceiving((cancel_answered,))
+AFTER_RECEIVING = AfterReceiving((cancel_answered, after_receiving))
 
 
 class Application(FastAPI):

@@ -17,7 +17,7 @@ from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
 from ringfence.features.events.jobs import trim_events
-from ringfence.features.events.values import TrimEvents
+from ringfence.features.events.values import TellStaff, TrimEvents
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
@@ -27,6 +27,8 @@ from ringfence.features.messages.jobs import (
     SweepHandler,
 )
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
+from ringfence.features.notices.jobs import NoticeMailer, note_reply, tell_staff, trim_notices
+from ringfence.features.notices.values import MailNotices, NoteReply, TrimNotices
 from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
 from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
@@ -48,6 +50,7 @@ TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
 TRIM_WEBHOOKS_SECONDS = 3600.0
+TRIM_NOTICES_SECONDS = 6 * 3600.0
 HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
 
@@ -72,6 +75,10 @@ def handlers(runtime: Runtime) -> Handlers:
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
         TrimWebhooks: trim_webhooks,
+        NoteReply: note_reply,
+        TellStaff: tell_staff,
+        MailNotices: NoticeMailer(mailer, runtime.settings.public_url),
+        TrimNotices: trim_notices,
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
@@ -97,6 +104,7 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
+        every(TRIM_NOTICES_SECONDS, TrimNotices),
         every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
     )
