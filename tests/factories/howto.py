@@ -30,14 +30,19 @@ async def run_page(page: str, client: httpx.AsyncClient, values: Mapping[str, st
     known = dict(values)
     done: list[str] = []
     for line in lines_of(page):
-        captured = _CAPTURE.match(line)
-        command = captured.group(2) if captured else line
-        answer = await _curl(client, re.sub(r"\$([A-Z]+)", lambda found: known[found.group(1)], command), folder)
-        assert answer.is_success, f"{line}\n{answer.status_code} {answer.text}"
-        if captured:
-            known[captured.group(1)] = str(answer.json()[captured.group(3)])
+        await run_line(line, client, known, folder)
         done.append(line)
     return done
+
+
+async def run_line(line: str, client: httpx.AsyncClient, known: dict[str, str], folder: Path) -> None:
+    """Run one command, which must succeed; what it captures becomes `known`."""
+    captured = _CAPTURE.match(line)
+    command = captured.group(2) if captured else line
+    answer = await _curl(client, re.sub(r"\$([A-Z]+)", lambda found: known[found.group(1)], command), folder)
+    assert answer.is_success, f"{line}\n{answer.status_code} {answer.text}"
+    if captured:
+        known[captured.group(1)] = str(answer.json()[captured.group(3)])
 
 
 def _without(words: list[str]) -> list[str]:

@@ -38,11 +38,15 @@ from ringfence.features.platform.queries import ALL_COMPANIES
 from ringfence.features.scheduling.jobs import SendDueHandler
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from ringfence.features.scheduling.values import SendDue
+from ringfence.features.sync.actions.sweeps import note_learned
+from ringfence.features.sync.jobs import BeginSweepHandler, RunSyncHandler
+from ringfence.features.sync.values import BeginSweep, RunSync
 from ringfence.features.users.jobs import InvitationMailer, PasswordResetMailer
 from ringfence.features.users.values import MailInvitation, MailPasswordReset
 from ringfence.jobqueue.fanout import Every, every
 from ringfence.jobqueue.jobs import Handlers
 from ringfence.runtime.build import Runtime
+from ringfence.runtime.receiving import AFTER_RECEIVING
 from ringfence.worker.mail import NoMailer, SMTPMailer
 
 # Twilio reports by itself, mostly within seconds; only a text that stays unfinished for so many sweeps is asked about.
@@ -83,7 +87,10 @@ def handlers(runtime: Runtime) -> Handlers:
             runtime.gateway,
             runtime.keyring,
             first_look=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
+            tell=note_learned,
         ),
+        RunSync: RunSyncHandler(runtime.gateway, runtime.keyring, AFTER_RECEIVING),
+        BeginSweep: BeginSweepHandler(),
         PlaceCall: PlaceCallHandler(runtime.gateway, runtime.keyring),
         HangUpCall: HangUpHandler(runtime.gateway, runtime.keyring),
         FetchRecording: FetchRecordingHandler(runtime.gateway, runtime.keyring, runtime.media),
@@ -101,6 +108,7 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
     return (
         every(runtime.settings.sweep_seconds, SweepMessages),
         every(runtime.settings.sweep_seconds, SweepCalls),
+        every(runtime.settings.log_sweep_seconds, BeginSweep),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),

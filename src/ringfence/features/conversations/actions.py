@@ -1,5 +1,7 @@
 """Writing conversations. Texts bump them; people read them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -27,10 +29,39 @@ _BUMP = register(
     ON CONFLICT (company_id, phone_number_id, outside_number) DO UPDATE
     SET contact_id = COALESCE(excluded.contact_id, c.contact_id),
         last_message_at = GREATEST(excluded.last_message_at, c.last_message_at),
-        last_direction = excluded.last_direction,
-        last_preview = excluded.last_preview,
+        last_direction = CASE WHEN excluded.last_message_at >= c.last_message_at
+                              THEN excluded.last_direction ELSE c.last_direction END,
+        last_preview = CASE WHEN excluded.last_message_at >= c.last_message_at
+                            THEN excluded.last_preview ELSE c.last_preview END,
         unread_count = c.unread_count + excluded.unread_count
     RETURNING c.id
+    """,
+)
+
+
+_ABSORB = register(
+    "conversations.absorb",
+    """
+    INSERT INTO conversations AS c (
+        company_id, id, phone_number_id, outside_number, contact_id, last_message_at, last_direction, last_preview,
+        unread_count, created_at
+    )
+    SELECT :company_id, u.id, u.phone_number_id, u.outside_number, u.contact_id, u.last_at, u.direction, u.preview, 0,
+           u.first_at
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:numbers AS uuid[]), CAST(:outside AS text[]), CAST(:contacts AS uuid[]),
+        CAST(:last AS timestamptz[]), CAST(:first AS timestamptz[]), CAST(:directions AS text[]),
+        CAST(:previews AS text[])
+    ) AS u(id, phone_number_id, outside_number, contact_id, last_at, first_at, direction, preview)
+    ON CONFLICT (company_id, phone_number_id, outside_number) DO UPDATE
+    SET contact_id = COALESCE(c.contact_id, excluded.contact_id),
+        last_message_at = GREATEST(excluded.last_message_at, c.last_message_at),
+        last_direction = CASE WHEN excluded.last_message_at > c.last_message_at
+                              THEN excluded.last_direction ELSE c.last_direction END,
+        last_preview = CASE WHEN excluded.last_message_at > c.last_message_at
+                            THEN excluded.last_preview ELSE c.last_preview END,
+        created_at = LEAST(c.created_at, excluded.created_at)
+    RETURNING c.id, c.phone_number_id, c.outside_number
     """,
 )
 
@@ -65,6 +96,43 @@ async def bump(
         },
     )
     return bumped.scalar_one()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The first and the last of some texts between one of our numbers and an outside number."""
+
+    phone_number_id: UUID
+    outside_number: str
+    contact_id: UUID | None
+    first_at: datetime
+    last_at: datetime
+    last_direction: Direction
+    last_preview: str
+
+
+async def absorb(session: TenantSession, spans: Sequence[Span]) -> dict[tuple[UUID, str], UUID]:
+    """Take texts of the past into their conversations, silently: nothing becomes unread, and what is newer stays last.
+
+    Gives the conversation of each (our number's id, outside number).
+    """
+    # In one order everywhere: two transactions that take in the same conversations wait in turn, not in a circle.
+    ordered = sorted(spans, key=lambda span: (span.phone_number_id, span.outside_number))
+    rows = await session.execute(
+        _ABSORB,
+        {
+            "company_id": session.company_id,
+            "ids": [new_id() for _ in ordered],
+            "numbers": [span.phone_number_id for span in ordered],
+            "outside": [span.outside_number for span in ordered],
+            "contacts": [span.contact_id for span in ordered],
+            "first": [span.first_at for span in ordered],
+            "last": [span.last_at for span in ordered],
+            "directions": [span.last_direction for span in ordered],
+            "previews": [span.last_preview for span in ordered],
+        },
+    )
+    return {(row.phone_number_id, row.outside_number): row.id for row in rows}
 
 
 async def mark_read(session: TenantSession, conversation_id: UUID) -> None:

@@ -81,7 +81,7 @@ def emit(session: TenantSession, *, kind: Kind, subject_id: UUID, conversation_i
 
 
 async def number(session: TenantSession, *, batch: int = BATCH) -> Head:
-    """Give committed events that wait their places in the company's order, up to `batch` of them; the head after it.
+    """Give all committed events that wait their places in the company's order, `batch` a statement; the head after it.
 
     Takes the lock of the company's head until the commit, and only if something waits: numberings of one company
     follow one another, so whoever sees a place sees all before it. Call it in a transaction of its own.
@@ -89,11 +89,14 @@ async def number(session: TenantSession, *, batch: int = BATCH) -> Head:
     if not await queries.has_waiting(session):
         return await queries.head(session)
     head = await _lock_head(session)
-    # A statement of its own: its snapshot is taken under the lock, and sees what the last holder numbered.
-    numbered = await session.execute(
-        _NUMBER, {"company_id": session.company_id, "last_seq": head.last_seq, "batch": batch}
-    )
-    return Head(numbered.scalar_one(), head.trimmed_seq)
+    # Statements of their own: their snapshots are taken under the lock, and see what the last holder numbered.
+    while True:
+        numbered = await session.execute(
+            _NUMBER, {"company_id": session.company_id, "last_seq": head.last_seq, "batch": batch}
+        )
+        before, head = head, Head(numbered.scalar_one(), head.trimmed_seq)
+        if head.last_seq - before.last_seq < batch:
+            return head
 
 
 async def register_reader(session: TenantSession, name: str) -> None:

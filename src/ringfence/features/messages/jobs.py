@@ -8,7 +8,7 @@ from uuid import UUID
 from ringfence.features.companies.values import ReviewHeld
 from ringfence.features.messages.actions import background, budgeting, holding, idempotency, uploading
 from ringfence.features.messages.actions.answering import answer_by_itself
-from ringfence.features.messages.actions.callbacks import learn
+from ringfence.features.messages.actions.callbacks import Tell, learn
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.messages.actions.merging import news_of
 from ringfence.features.messages.queries import open as open_work
@@ -117,14 +117,23 @@ class RemoveUploadHandler:
 
 
 class SweepHandler:
-    """Does `SweepMessages`, a batch a run. `first_look` is how long Twilio has to report by itself."""
+    """Does `SweepMessages`, a batch a run. `first_look` is how long Twilio has to report by itself.
+
+    `tell` is told what was mended, in the transaction that mends it.
+    """
 
     def __init__(
-        self, gateway: TwilioGateway, keyring: Keyring, *, first_look: timedelta = timedelta(minutes=5)
+        self,
+        gateway: TwilioGateway,
+        keyring: Keyring,
+        *,
+        first_look: timedelta = timedelta(minutes=5),
+        tell: Tell | None = None,
     ) -> None:
         self._gateway = gateway
         self._keyring = keyring
         self._first_look = first_look
+        self._tell = tell
 
     async def __call__(self, context: JobContext, _job: SweepMessages) -> None:
         """Ask about unfinished texts, bring late attachments back to the queue, forget old keys and uploads."""
@@ -147,11 +156,14 @@ class SweepHandler:
         async with self._gateway.account(credentials.account_sid, credentials.auth_token) as account:
             answers = await _ask_all(account, texts)
         async with context.tenancy.tenant(context.company_id) as session:
-            # In the order of their ids, as whoever locks several texts does.
-            for text in sorted(texts, key=lambda item: item.id):
-                answer = answers.get(text.id)
-                if isinstance(answer, MessageInfo):
-                    await learn(session, text.id, news_of(answer, via="sweep"))
+            told = {
+                text_id: news_of(answer, via="sweep")
+                for text_id, answer in answers.items()
+                if isinstance(answer, MessageInfo)
+            }
+            learned = await learn(session, told)
+            if self._tell is not None:
+                await self._tell(session, learned)
             await background.note_asked(session, list(answers))
             if any(isinstance(answer, BadCredentialsError) for answer in answers.values()):
                 await twilio_settings.mark_refused(session, credentials, CredentialsRefusedError())
