@@ -19,6 +19,7 @@ from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.doctor import routes as doctor
+from ringfence.features.inbox import routes as inbox
 from ringfence.features.live import routes as live
 from ringfence.features.live.actions.hub import Hub
 from ringfence.features.messages import routes as messages
@@ -62,6 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    inbox.router,
     live.router,
     outgoing_webhooks.router,
     notices.router,

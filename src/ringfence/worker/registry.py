@@ -16,17 +16,28 @@ from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, Pla
 from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
+from ringfence.features.conversations.jobs import EndSnoozeHandler
+from ringfence.features.conversations.values import EndSnooze, PurgeConversation
 from ringfence.features.events.jobs import trim_events
 from ringfence.features.events.values import TellStaff, TrimEvents
+from ringfence.features.inbox.jobs import PurgeHandler
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
+    IndexTextsHandler,
     RemoveMediaHandler,
     RemoveUploadHandler,
     ReviewHeldHandler,
     SweepHandler,
 )
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
+from ringfence.features.messages.values import (
+    AnswerByItself,
+    FetchMedia,
+    IndexTexts,
+    RemoveMedia,
+    RemoveUpload,
+    SweepMessages,
+)
 from ringfence.features.notices.jobs import NoticeMailer, note_reply, tell_staff, trim_notices
 from ringfence.features.notices.values import MailNotices, NoteReply, TrimNotices
 from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
@@ -78,6 +89,9 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        EndSnooze: EndSnoozeHandler(),
+        IndexTexts: IndexTextsHandler(),
+        PurgeConversation: PurgeHandler(),
         TrimWebhooks: trim_webhooks,
         NoteReply: note_reply,
         TellStaff: tell_staff,

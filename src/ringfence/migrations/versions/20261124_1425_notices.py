@@ -6,7 +6,7 @@ from alembic import op
 from ringfence.tenancy import policies
 
 revision = "20261124_1425"
-down_revision = "20261124_1420"
+down_revision = "20261124_1423"
 branch_labels = None
 depends_on = None
 

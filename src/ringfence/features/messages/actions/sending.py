@@ -20,7 +20,8 @@ from ringfence.features.conversations import queries as conversation_queries
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.conversations.values import THE_COMPANY, Viewer, preview_of
 from ringfence.features.events.actions import emit
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Media, MediaUpload, Message
 from ringfence.features.messages.queries import facts, gate, uploads
@@ -50,6 +51,9 @@ _TAKE_TURNS = register(
     "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:company_id AS text) || CAST(:to_number AS text), 0))",
 )
 
+
+# What a person sends themselves makes them look after the conversation; what they planned ahead does not.
+_BY_HAND = frozenset({"console", "retry"})
 
 Uploads = Mapping[UUID, MediaUpload]
 
@@ -245,6 +249,7 @@ async def _queue(
         direction="outbound",
         at=message.created_at,
         preview=preview_of(message.body, message.num_media),
+        taken_by=actor.user_id if draft.source in _BY_HAND else None,
     )
     await _store(session, message, draft, uploaded)
     await _note(session, message, actor, detail)
@@ -283,6 +288,7 @@ async def _store(session: TenantSession, message: Message, draft: Draft, uploade
         )
     emit(session, kind="message.created", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
+    await indexing.index(session, [Said(message.id, message.created_at, message.body)])
 
 
 async def _note(session: TenantSession, message: Message, actor: Actor, detail: Mapping[str, object]) -> None:
