@@ -140,6 +140,21 @@ async def test_admins_are_told_when_a_webhook_is_given_up(noticing: Noticing) ->
     assert await noticing.notices(company.agent) == []
 
 
+async def test_a_person_is_told_of_what_others_give_them(noticing: Noticing) -> None:
+    company = noticing.a.company
+    await noticing.reply(noticing.a)
+    path = f"/api/sms/conversations/{await thread_of(noticing)}"
+    own = await noticing.texting.world.log_in(company.manager)
+    assert (await own.patch(path, json={"assigned_to": str(company.manager.id)})).is_success
+    assert noticing.waiting(noticing.a, TellStaff.kind) == []
+    for _ in range(2):
+        assert (await own.patch(path, json={"assigned_to": str(company.agent.id)})).is_success
+    [job] = noticing.waiting(noticing.a, TellStaff.kind)
+
+    assert (job["news"], job["user_id"]) == ("conversation.assigned", str(company.agent.id))
+    assert path.endswith(job["subject_id"])
+
+
 async def test_one_person_can_be_told_and_old_notices_go(noticing: Noticing) -> None:
     company = noticing.a.company
     await noticing.reply(noticing.a)
