@@ -19,12 +19,14 @@ from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.doctor import routes as doctor
+from ringfence.features.inbox import routes as inbox
 from ringfence.features.live import routes as live
 from ringfence.features.live.actions.hub import Hub
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.values import MOST_MEDIA_BYTES
+from ringfence.features.notices import routes as notices
 from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
@@ -61,8 +63,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    inbox.router,
     live.router,
     outgoing_webhooks.router,
+    notices.router,
     analytics.router,
     audit_log.router,
     platform.router,

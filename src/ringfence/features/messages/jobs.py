@@ -9,11 +9,19 @@ from ringfence.features.companies.values import ReviewHeld
 from ringfence.features.messages.actions import background, budgeting, holding, idempotency, uploading
 from ringfence.features.messages.actions.answering import answer_by_itself
 from ringfence.features.messages.actions.callbacks import Tell, learn
+from ringfence.features.messages.actions.indexing import index_past
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.messages.actions.merging import news_of
 from ringfence.features.messages.queries import open as open_work
 from ringfence.features.messages.queries.open import MEDIA_GIVEN_UP_AFTER, PendingMedia, Unfinished
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
+from ringfence.features.messages.values import (
+    AnswerByItself,
+    FetchMedia,
+    IndexTexts,
+    RemoveMedia,
+    RemoveUpload,
+    SweepMessages,
+)
 from ringfence.features.twilio_settings import actions as twilio_settings
 from ringfence.features.twilio_settings.errors import AccountUnusableError, CredentialsRefusedError
 from ringfence.features.twilio_settings.queries import credentials_for
@@ -32,6 +40,7 @@ from ringfence.providers.twilio.errors import (
 )
 from ringfence.providers.twilio.gateway import TwilioGateway
 from ringfence.providers.twilio.records import MessageInfo
+from ringfence.web.paging import Position
 
 _ASKED_AT_ONCE = 5
 _HELD_AT_ONCE = 500
@@ -214,3 +223,13 @@ async def _ask_all(account: TwilioAccount, texts: Sequence[Unfinished]) -> dict[
 
     await asyncio.gather(*(ask(text) for text in texts))
     return answers
+
+
+class IndexTextsHandler:
+    """Does `IndexTexts`: one batch; it orders the next one in the same transaction."""
+
+    async def __call__(self, context: JobContext, job: IndexTexts) -> None:
+        """Index a batch, the newest texts first, so that what people search for most is found soonest."""
+        after = None if job.after_at is None or job.after_id is None else Position(job.after_at, job.after_id)
+        async with context.tenancy.tenant(context.company_id) as session:
+            await index_past(session, after)

@@ -15,7 +15,9 @@ from ringfence.features.consent.values import hear
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.actions import Span
 from ringfence.features.conversations.values import preview_of
+from ringfence.features.messages.actions import indexing
 from ringfence.features.messages.actions.callbacks import Learned, learn
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import News, news_of
 from ringfence.features.messages.actions.past_words import PastWord, obey_past
 from ringfence.features.messages.actions.sorting import Ours, claim, whose
@@ -215,6 +217,8 @@ async def _add(session: TenantSession, page: LogPage, items: Sequence[tuple[int,
     )
     added = set(stored)
     done.added += len(added)
+    new = [Said(message_id, text.info.created_at, text.body) for message_id, text in rows if message_id in added]
+    await indexing.index(session, new)
     await _obey(session, [(message_id, text) for message_id, text in rows if message_id in added and text.inbound])
 
 

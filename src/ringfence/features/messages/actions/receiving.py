@@ -12,7 +12,8 @@ from ringfence.features.consent.values import Heard, hear
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.values import preview_of
 from ringfence.features.events.actions import emit
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.actions.past_words import PastWord, obey_past
 from ringfence.features.messages.model import Media
@@ -155,6 +156,7 @@ async def receive(
     )
     if stored.first() is None:
         raise AlreadyStoredError
+    await indexing.index(session, [Said(message_id, at, inbound.body)])
     if inbound.media:
         await _expect_media(session, message_id, inbound)
     heard = hear(inbound.body, inbound.opt_out_type)
