@@ -145,6 +145,7 @@ FREE: dict[str, str] = {
     "messages.queries.past._STANDING": SERVER,
     "messages.queries.past._WITHOUT_MEDIA": SERVER,
     "messages.queries.timing._SURROUNDINGS": GATE,
+    "notices.queries.reply_with_thread": "each person who is told is asked for with the clause first",
     "outgoing_webhooks.actions.planning._ended_calls": SERVER,
     "outgoing_webhooks.actions.planning._received": SERVER,
     "outgoing_webhooks.actions.planning._statuses": SERVER,
