@@ -28,6 +28,7 @@ from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.values import MOST_MEDIA_BYTES
+from ringfence.features.notices import routes as notices
 from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
@@ -68,6 +69,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     inbox.router,
     live.router,
     outgoing_webhooks.router,
+    notices.router,
     analytics.router,
     audit_log.router,
     platform.router,

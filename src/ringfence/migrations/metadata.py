@@ -14,6 +14,7 @@ from ringfence.features.conversations import model as conversations
 from ringfence.features.events import model as events
 from ringfence.features.inbox import model as inbox
 from ringfence.features.messages import model as messages
+from ringfence.features.notices import model as notices
 from ringfence.features.outgoing_webhooks import model as outgoing_webhooks
 from ringfence.features.phone_numbers import model as phone_numbers
 from ringfence.features.platform import model as platform
@@ -38,6 +39,7 @@ MODELS = (
     scheduling,
     bulk,
     outgoing_webhooks,
+    notices,
     platform,
     events,
     dispatch,

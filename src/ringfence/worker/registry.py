@@ -24,7 +24,7 @@ from ringfence.features.contacts.values import ImportContacts
 from ringfence.features.conversations.jobs import EndSnoozeHandler
 from ringfence.features.conversations.values import EndSnooze, PurgeConversation
 from ringfence.features.events.jobs import trim_events
-from ringfence.features.events.values import TrimEvents
+from ringfence.features.events.values import TellStaff, TrimEvents
 from ringfence.features.inbox.jobs import PurgeHandler
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
@@ -43,6 +43,8 @@ from ringfence.features.messages.values import (
     RemoveUpload,
     SweepMessages,
 )
+from ringfence.features.notices.jobs import NoticeMailer, note_reply, tell_staff, trim_notices
+from ringfence.features.notices.values import MailNotices, NoteReply, TrimNotices
 from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
 from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
@@ -68,6 +70,7 @@ TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
 TRIM_WEBHOOKS_SECONDS = 3600.0
+TRIM_NOTICES_SECONDS = 6 * 3600.0
 HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
 LISTS_SECONDS = 3600.0
@@ -100,6 +103,10 @@ def handlers(runtime: Runtime) -> Handlers:
         IndexTexts: IndexTextsHandler(),
         PurgeConversation: PurgeHandler(),
         TrimWebhooks: trim_webhooks,
+        NoteReply: note_reply,
+        TellStaff: tell_staff,
+        MailNotices: NoticeMailer(mailer, runtime.settings.public_url),
+        TrimNotices: trim_notices,
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
@@ -130,6 +137,7 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.bulk_seconds, RunBulk, among=COMPANIES_WITH_BULK_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
+        every(TRIM_NOTICES_SECONDS, TrimNotices),
         every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
         every(LISTS_SECONDS, SweepLists),

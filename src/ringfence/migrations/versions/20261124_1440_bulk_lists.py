@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from ringfence.tenancy import policies
 
 revision = "20261124_1440"
-down_revision = "20261124_1423"
+down_revision = "20261124_1425"
 branch_labels = None
 depends_on = None
 

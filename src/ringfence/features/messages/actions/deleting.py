@@ -53,6 +53,7 @@ async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Mes
     message.status, message.not_before, message.updated_at = "canceled", None, utc_now()
     message.refusal_code = message.reason = None
     emit(session, kind="message.status", subject_id=message.id, conversation_id=message.conversation_id)
+    record(session, actor=actor, action="message.canceled", target_kind="message", target_id=message.id)
     await session.flush()
     await recording.count_move(session, message, before=before)
     await recording.note(session, [Event(message.id, "canceled", {"by": actor.name, "by_kind": actor.kind})])

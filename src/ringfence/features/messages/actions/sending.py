@@ -12,6 +12,7 @@ from uuid import UUID
 from ringfence.dispatch import outbox
 from ringfence.dispatch.ports import Hold, Refuse
 from ringfence.errors import InvalidInputError
+from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.consent import queries as consent
 from ringfence.features.contacts import queries as contacts
@@ -38,6 +39,7 @@ from ringfence.features.messages.values import (
 from ringfence.features.phone_numbers import actions as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
 from ringfence.features.phone_numbers.model import PhoneNumber
+from ringfence.features.phone_numbers.values import last_four
 from ringfence.features.templates import actions as templates
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
@@ -251,6 +253,18 @@ async def _queue(
         at=message.created_at,
         preview=preview_of(message.body, message.num_media),
         taken_by=actor.user_id if draft.source in _BY_HAND else None,
+    )
+    record(
+        session,
+        actor=actor,
+        action="message.handed_in",
+        target_kind="message",
+        target_id=message.id,
+        after={
+            "to": last_four(message.to_number),
+            "from": last_four(sender.phone_number),
+            "source": message.source,
+        },
     )
     await _store(session, message, draft, uploaded)
     await _note(session, message, actor, detail)
