@@ -43,6 +43,15 @@ QUIET: dict[Route, str] = {
     ("PATCH", "/api/calls/{call_id}"): EVERYDAY,
     ("POST", "/api/media"): EVERYDAY,
     ("POST", "/api/sms/conversations/{conversation_id}/read"): OWN_VIEW,
+    ("POST", "/api/sms/conversations/{conversation_id}/unread"): OWN_VIEW,
+    ("PATCH", "/api/sms/conversations"): EVERYDAY,
+    ("PATCH", "/api/sms/conversations/{conversation_id}"): EVERYDAY,
+    ("POST", "/api/sms/conversations/{conversation_id}/notes"): EVERYDAY,
+    ("PATCH", "/api/sms/conversations/{conversation_id}/notes/{note_id}"): EVERYDAY,
+    ("DELETE", "/api/sms/conversations/{conversation_id}/notes/{note_id}"): EVERYDAY,
+    ("POST", "/api/notices/read"): OWN_VIEW,
+    ("POST", "/api/notices/{notice_id}/read"): OWN_VIEW,
+    ("PUT", "/api/notices/preferences"): OWN_VIEW,
     ("POST", "/api/sms/templates/preview"): PREVIEW,
     ("POST", "/api/sms/templates/{template_id}/preview"): PREVIEW,
     ("POST", "/api/webhooks/{endpoint_id}/ping"): TEST,
@@ -228,6 +237,10 @@ async def texts_and_calls(act: Any, story: Story, admin: httpx.AsyncClient) -> N
     await act("POST", "/api/sms/messages/{message_id}/release", "message.released", ids=ids)
     await act("DELETE", "/api/sms/messages/{message_id}", "message.canceled", ids=ids)
     await act("POST", "/api/sms/messages/{message_id}/retry", "message.handed_in", ids=ids)
+    [thread] = (await admin.get("/api/sms/conversations")).json()["items"]
+    ids = {"conversation_id": thread["id"]}
+    await act("DELETE", "/api/sms/conversations/{conversation_id}", "conversation.deleted", ids=ids)
+    await act("POST", "/api/sms/conversations/{conversation_id}/restore", "conversation.restored", ids=ids)
     later = {"to": "+16025550991", "body": "Later", "scheduled_at": (utc_now() + timedelta(days=1)).isoformat()}
     planned = (await admin.post("/api/sms/schedule", json=later)).json()
     path = "/api/sms/scheduled/{scheduled_id}/send-now"
