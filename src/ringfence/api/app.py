@@ -11,6 +11,8 @@ from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
 from ringfence.features.analytics import routes as analytics
 from ringfence.features.audit_log import routes as audit_log
+from ringfence.features.bulk import routes as bulk
+from ringfence.features.bulk.values.files import MOST_BYTES as MOST_LIST_BYTES
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
 from ringfence.features.companies import routes as companies
@@ -63,6 +65,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    bulk.router,
     inbox.router,
     live.router,
     outgoing_webhooks.router,
@@ -75,7 +78,11 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
-UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
+UPLOADS = {
+    "/api/contacts/import": MOST_BYTES + (1 << 16),
+    "/api/media": MOST_MEDIA_BYTES + (1 << 16),
+    "/api/sms/bulk/lists": MOST_LIST_BYTES + (1 << 16),
+}
 
 
 class Application(FastAPI):

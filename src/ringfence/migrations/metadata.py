@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from ringfence.db.base import Base
 from ringfence.dispatch import model as dispatch
 from ringfence.features.audit_log import model as audit_log
+from ringfence.features.bulk import model as bulk
 from ringfence.features.calls import model as calls
 from ringfence.features.companies import model as companies
 from ringfence.features.consent import model as consent
@@ -36,6 +37,7 @@ MODELS = (
     messages,
     calls,
     scheduling,
+    bulk,
     outgoing_webhooks,
     notices,
     platform,

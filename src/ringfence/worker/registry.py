@@ -5,6 +5,11 @@ from datetime import timedelta
 
 from ringfence.features.audit_log.jobs import seal_audit_log
 from ringfence.features.audit_log.values import SealAuditLog
+from ringfence.features.bulk.jobs.lists import ReadListHandler, SweepListsHandler
+from ringfence.features.bulk.jobs.sends import rehearse_bulk, run_bulk
+from ringfence.features.bulk.queries.sends import COMPANIES_DUE as COMPANIES_WITH_BULK_DUE
+from ringfence.features.bulk.values.lists import ReadList, SweepLists
+from ringfence.features.bulk.values.sends import RehearseBulk, RunBulk
 from ringfence.features.calls.jobs import (
     FetchRecordingHandler,
     HangUpHandler,
@@ -68,6 +73,7 @@ TRIM_WEBHOOKS_SECONDS = 3600.0
 TRIM_NOTICES_SECONDS = 6 * 3600.0
 HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
+LISTS_SECONDS = 3600.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -89,6 +95,10 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        ReadList: ReadListHandler(runtime.list_files),
+        SweepLists: SweepListsHandler(runtime.list_files),
+        RehearseBulk: rehearse_bulk,
+        RunBulk: run_bulk,
         EndSnooze: EndSnoozeHandler(),
         ReleaseConversations: release_conversations,
         IndexTexts: IndexTextsHandler(),
@@ -125,9 +135,11 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.sweep_seconds, SweepCalls),
         every(runtime.settings.log_sweep_seconds, BeginSweep),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
+        every(runtime.settings.bulk_seconds, RunBulk, among=COMPANIES_WITH_BULK_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
         every(TRIM_NOTICES_SECONDS, TrimNotices),
         every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
+        every(LISTS_SECONDS, SweepLists),
     )

@@ -12,13 +12,23 @@ from ringfence.features.conversations.actions.keeping import (
     restore_conversation,
 )
 from ringfence.features.conversations.actions.releasing import release_some
-from ringfence.features.conversations.actions.texts import Span, absorb, bump, mark_all_read, show_last
+from ringfence.features.conversations.actions.texts import (
+    Outgoing,
+    Span,
+    absorb,
+    bump,
+    bump_many,
+    mark_all_read,
+    show_last,
+)
 
 __all__ = [
     "Changed",
+    "Outgoing",
     "Span",
     "absorb",
     "bump",
+    "bump_many",
     "change",
     "delete_conversation",
     "empty",
