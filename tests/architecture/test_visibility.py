@@ -79,6 +79,7 @@ FREE: dict[str, str] = {
     "calls.queries.stored_recording": ROW,
     "calls.queries.taken_sids": SERVER,
     "calls.queries.unfinished": SERVER,
+    "conversations.actions.releasing.release_some": SERVER,
     "conversations.actions.keeping._set_mark": ROW,
     "conversations.actions.keeping.empty": SERVER,
     "conversations.actions.keeping.end_snooze": SERVER,

@@ -21,7 +21,7 @@ from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, Pla
 from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
-from ringfence.features.conversations.jobs import EndSnoozeHandler
+from ringfence.features.conversations.jobs import EndSnoozeHandler, release_conversations
 from ringfence.features.conversations.values import EndSnooze, PurgeConversation
 from ringfence.features.events.jobs import trim_events
 from ringfence.features.events.values import TellStaff, TrimEvents
@@ -58,7 +58,7 @@ from ringfence.features.sync.actions.sweeps import note_learned
 from ringfence.features.sync.jobs import BeginSweepHandler, RunSyncHandler
 from ringfence.features.sync.values import BeginSweep, RunSync
 from ringfence.features.users.jobs import InvitationMailer, PasswordResetMailer
-from ringfence.features.users.values import MailInvitation, MailPasswordReset
+from ringfence.features.users.values import MailInvitation, MailPasswordReset, ReleaseConversations
 from ringfence.jobqueue.fanout import Every, every
 from ringfence.jobqueue.jobs import Handlers
 from ringfence.runtime.build import Runtime
@@ -100,6 +100,7 @@ def handlers(runtime: Runtime) -> Handlers:
         RehearseBulk: rehearse_bulk,
         RunBulk: run_bulk,
         EndSnooze: EndSnoozeHandler(),
+        ReleaseConversations: release_conversations,
         IndexTexts: IndexTextsHandler(),
         PurgeConversation: PurgeHandler(),
         TrimWebhooks: trim_webhooks,

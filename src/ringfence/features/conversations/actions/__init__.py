@@ -11,6 +11,7 @@ from ringfence.features.conversations.actions.keeping import (
     mark_unread,
     restore_conversation,
 )
+from ringfence.features.conversations.actions.releasing import release_some
 from ringfence.features.conversations.actions.texts import (
     Outgoing,
     Span,
@@ -36,6 +37,7 @@ __all__ = [
     "mark_all_read",
     "mark_read",
     "mark_unread",
+    "release_some",
     "restore_conversation",
     "show_last",
 ]
