@@ -1,6 +1,7 @@
 """Runs the curl lines of a page of docs/howto against the application, so that no page shows what does not work.
 
-Understood: `$ curl …` and `$ NAME=$(curl … | jq -r .field)` in `console` blocks, with -s, -X, -H, --json, -F and -o.
+Understood: `$ curl …` and `$ NAME=$(curl … | jq -r .field)` in `console` blocks, with -s, -X, -H, --json, -F and -o,
+and -b and -c for the cookies, which the client keeps by itself.
 """
 
 import re
@@ -29,14 +30,31 @@ async def run_page(page: str, client: httpx.AsyncClient, values: Mapping[str, st
     known = dict(values)
     done: list[str] = []
     for line in lines_of(page):
-        captured = _CAPTURE.match(line)
-        command = captured.group(2) if captured else line
-        answer = await _curl(client, re.sub(r"\$([A-Z]+)", lambda found: known[found.group(1)], command), folder)
-        assert answer.is_success, f"{line}\n{answer.status_code} {answer.text}"
-        if captured:
-            known[captured.group(1)] = str(answer.json()[captured.group(3)])
+        await run_line(line, client, known, folder)
         done.append(line)
     return done
+
+
+async def run_line(line: str, client: httpx.AsyncClient, known: dict[str, str], folder: Path) -> None:
+    """Run one command, which must succeed; what it captures becomes `known`."""
+    captured = _CAPTURE.match(line)
+    command = captured.group(2) if captured else line
+    answer = await _curl(client, re.sub(r"\$([A-Z]+)", lambda found: known[found.group(1)], command), folder)
+    assert answer.is_success, f"{line}\n{answer.status_code} {answer.text}"
+    if captured:
+        known[captured.group(1)] = str(answer.json()[captured.group(3)])
+
+
+def _without(words: list[str]) -> list[str]:
+    """The words of a command without -s, and without -b and -c and their file."""
+    given = iter(words)
+    kept: list[str] = []
+    for word in given:
+        if word in {"-b", "-c"}:
+            next(given)
+        elif word != "-s":
+            kept.append(word)
+    return kept
 
 
 async def _curl(client: httpx.AsyncClient, command: str, folder: Path) -> httpx.Response:
@@ -45,10 +63,9 @@ async def _curl(client: httpx.AsyncClient, command: str, folder: Path) -> httpx.
     request: dict[str, Any] = {"headers": {}}
     method = url = output = None
     form: dict[str, str] = {}
+    words = _without(words)
     while words:
         word = words.pop(0)
-        if word == "-s":
-            continue
         if word == "-X":
             method = words.pop(0)
         elif word == "-H":

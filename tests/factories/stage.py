@@ -243,6 +243,15 @@ class Stage:
         except AssertionError:
             raise AssertionError(f"not {statuses} within {within} s: {await missing()}") from None
 
+    async def until_id(self, message_id: str, status: str, within: float = 15.0) -> None:
+        """Wait until a text that the API handed in has a status."""
+
+        async def done() -> bool:
+            (row,) = self.look("SELECT status FROM sms_messages WHERE id = %(id)s", id=message_id)
+            return row["status"] == status
+
+        await eventually(done, within=within)
+
     async def creates(self, text: Sent) -> dict[str, Any]:
         """What the emulator counted for a text."""
         report = (await self.twilio.get("/emulator/creates", params={"message_id": str(text.id)})).json()

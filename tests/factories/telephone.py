@@ -219,14 +219,16 @@ def _seed(line: Line) -> AccountSeed:
 
 
 @asynccontextmanager
-async def open_telephone(database: Database, folder: Path, *, worker: bool = True) -> AsyncIterator[Telephone]:
+async def open_telephone(
+    database: Database, folder: Path, *, worker: bool = True, **settings: Any
+) -> AsyncIterator[Telephone]:
     """Everything up and connected; without `worker` the jobs wait until a test runs them."""
     emulator = Emulator(behaviour=LIVELY)
     await emulator.start()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         public_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        runtime = build_runtime(database, public_url, emulator.base_url, media_dir=str(folder / "media"))
+        runtime = build_runtime(database, public_url, emulator.base_url, media_dir=str(folder / "media"), **settings)
         try:
             async with (
                 _serving(runtime, listener),

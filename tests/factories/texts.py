@@ -43,6 +43,7 @@ CUSTOMER = "+16025550990"
 TABLES = (
     "sms_messages",
     "sms_media",
+    "media_uploads",
     "message_events",
     "webhook_events",
     "conversations",

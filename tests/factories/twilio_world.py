@@ -153,7 +153,7 @@ async def twilio_world(world: World, client: httpx.AsyncClient, emulator: Emulat
         yield TwilioWorld(world, client, gateway_to(emulator), control)
 
 
-TABLES = ("twilio_settings", "directory_connections", "phone_numbers", "directory_numbers")
+TABLES = ("twilio_settings", "directory_connections", "phone_numbers", "directory_numbers", "number_purchases")
 
 
 def stored(database: Database, company: CompanyWithPeople) -> dict[str, list[dict[str, Any]]]:

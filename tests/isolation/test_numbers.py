@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,11 +13,15 @@ from ringfence.emulator import Emulator
 from ringfence.errors import NotFoundError
 from ringfence.features.phone_numbers import queries
 from ringfence.features.phone_numbers.errors import UnknownSenderError
+from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler
 from ringfence.features.phone_numbers.model import DirectoryNumber, PhoneNumber
+from ringfence.features.phone_numbers.values import SettlePurchase
 from ringfence.features.twilio_settings import queries as settings_queries
 from ringfence.features.twilio_settings.model import DirectoryConnection, TwilioSettings
+from ringfence.jobqueue.jobs import JobContext
 from ringfence.kit.ids import new_id
 from tests.factories.cluster import Database
+from tests.factories.people import CompanyWithPeople
 from tests.factories.twilio_world import TwilioWorld, gateway_to, running_emulator, stored, twilio_world
 from tests.factories.world import World
 
@@ -32,9 +37,17 @@ LEVELS = {
     ("POST", f"{SETTINGS}/verify"): "admin",
     ("POST", f"{SETTINGS}/webhooks"): "admin",
     ("GET", f"{SETTINGS}/phone-numbers"): "admin",
+    ("GET", f"{SETTINGS}/doctor"): "admin",
     ("GET", NUMBERS): "read",
     ("PATCH", f"{NUMBERS}/{{number_id}}"): "admin",
+    ("GET", f"{NUMBERS}/available"): "admin",
+    ("POST", f"{NUMBERS}/buy"): "admin",
+    ("GET", f"{NUMBERS}/purchases/{{purchase_id}}"): "admin",
+    ("POST", f"{NUMBERS}/{{number_id}}/release"): "admin",
     ("POST", "/api/twilio/sync/phone-numbers"): "admin",
+    ("POST", "/api/twilio/sync/messages"): "admin",
+    ("POST", "/api/twilio/sync/calls"): "admin",
+    ("POST", "/api/twilio/sync/full"): "admin",
     ("GET", "/api/twilio/sync/status"): "read",
 }
 RANKS = ("read", "send", "manage", "admin")
@@ -69,9 +82,25 @@ async def test_the_matrix_has_every_route(world: World) -> None:
     assert found == set(LEVELS)
 
 
+async def buy(twilio: TwilioWorld, company: CompanyWithPeople, phone_number: str, **headers: str) -> dict[str, Any]:
+    answer = await twilio.client.post(
+        f"{NUMBERS}/buy", json={"phone_number": phone_number}, headers=company.headers("admin") | headers
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
 async def test_roles(world: World, twilio: TwilioWorld, database: Database) -> None:
     number = await twilio.number(world.a, twilio.a.numbers[0])
-    bodies = {"POST": twilio.a.credentials, "PUT": twilio.a.credentials, "PATCH": {"friendly_name": "X"}}
+    release = f"{NUMBERS}/{{number_id}}/release"
+    bodies = {
+        ("POST", SETTINGS): twilio.a.credentials,
+        ("PUT", SETTINGS): twilio.a.credentials,
+        ("PATCH", f"{NUMBERS}/{{number_id}}"): {"friendly_name": "X"},
+        ("POST", f"{NUMBERS}/buy"): {"phone_number": "+16025550137"},
+        ("POST", release): {"confirm": number["phone_number"]},
+    }
+    ids = {"number_id": number["id"], "purchase_id": (await buy(twilio, world.a, "+16025550138"))["id"]}
     people = {
         "agent": await world.log_in(world.a.agent),
         "manager": await world.log_in(world.a.manager),
@@ -80,8 +109,8 @@ async def test_roles(world: World, twilio: TwilioWorld, database: Database) -> N
     }
     before = stored(database, world.a)
     for (method, template), level in LEVELS.items():
-        path = template.format(number_id=number["id"])
-        body = bodies.get(method) if template in {SETTINGS, f"{NUMBERS}/{{number_id}}"} else None
+        path = template.format(**ids)
+        body = bodies.get((method, template))
 
         async def call(client: httpx.AsyncClient, headers: dict[str, str], path=path, method=method, body=body) -> int:
             return (await client.request(method, path, json=body, headers=headers)).status_code
@@ -97,13 +126,16 @@ async def test_roles(world: World, twilio: TwilioWorld, database: Database) -> N
     assert stored(database, world.a) == before
 
     # The positive control: whoever may, can; DELETE last.
-    for (method, template), level in sorted(LEVELS.items(), key=lambda item: item[0][0] == "DELETE"):
-        path = template.format(number_id=number["id"])
-        body = bodies.get(method) if template in {SETTINGS, f"{NUMBERS}/{{number_id}}"} else None
+    def late(item: tuple[tuple[str, str], str]) -> tuple[bool, bool]:
+        return item[0][0] == "DELETE", item[0] == ("POST", release)
+
+    for (method, template), level in sorted(LEVELS.items(), key=late):
+        path = template.format(**ids)
+        body = bodies.get((method, template))
         client = people["company_admin"] if level == "admin" else people["agent"]
         answer = await client.request(method, path, json=body)
         # Connecting twice is the one conflict; it comes after the rights were checked.
-        allowed = {409} if (method, template) == ("POST", SETTINGS) else {200, 202, 204}
+        allowed = {409} if (method, template) == ("POST", SETTINGS) else {200, 201, 202, 204}
         assert answer.status_code in allowed, (path, answer.text)
 
 
@@ -125,6 +157,35 @@ async def test_a_foreign_number_is_like_none(world: World, twilio: TwilioWorld, 
     ):
         answer = await twilio.client.patch(f"{NUMBERS}/{ours['id']}", json=body, headers=headers)
         assert answer.status_code == 422
+    assert stored(database, world.a) == before
+
+
+async def test_purchases_and_keys_belong_to_their_company(
+    world: World, twilio: TwilioWorld, database: Database
+) -> None:
+    theirs = await buy(twilio, world.a, "+16025550137", **{"Idempotency-Key": "same"})
+    ours = await buy(twilio, world.b, "+16025550138", **{"Idempotency-Key": "same"})
+    assert theirs["id"] != ours["id"]
+    before = stored(database, world.a)
+    headers = world.b.headers("admin")
+    foreign = await twilio.client.get(f"{NUMBERS}/purchases/{theirs['id']}", headers=headers)
+    random = await twilio.client.get(f"{NUMBERS}/purchases/{new_id()}", headers=headers)
+    own = await twilio.client.get(f"{NUMBERS}/purchases/{ours['id']}", headers=headers)
+    assert (foreign.status_code, foreign.content) == (random.status_code, random.content)
+    assert (foreign.status_code, own.status_code) == (404, 200)
+
+    # Giving back what another company has: like a number that nobody has, and Twilio is not even asked.
+    for number_id, status in ((theirs["phone_number_id"], 404), (str(new_id()), 404), (ours["phone_number_id"], 200)):
+        confirm = {"confirm": "+16025550137" if status == 404 else "+16025550138"}
+        answer = await twilio.client.post(f"{NUMBERS}/{number_id}/release", json=confirm, headers=headers)
+        assert answer.status_code == status, answer.text
+    assert "+16025550137" in await twilio.at_twilio(twilio.a)
+    # A job that names the other company's purchase finds none.
+    handler = SettlePurchaseHandler(twilio.gateway, world.keyring)
+    job = SettlePurchase(purchase_id=UUID(theirs["id"]))
+    with pytest.raises(NotFoundError):
+        await handler(JobContext(world.tenancy, world.b.company_id), job)
+    await handler(JobContext(world.tenancy, world.a.company_id), job)
     assert stored(database, world.a) == before
 
 

@@ -42,8 +42,8 @@ DIRECTORY: dict[Table, str] = {
     model.DirectoryPasswordReset.__table__: "token_hash",
     model.DirectoryAPIKey.__table__: "key_hash",
 }
-PLATFORM_ONLY = ("platform_users", "platform_sessions", "login_failures", "reset_requests")
-MAY_BE_EMPTY = {"login_failures", "reset_requests"}
+PLATFORM_ONLY = ("platform_users", "platform_sessions", "company_visits", "login_failures", "reset_requests")
+MAY_BE_EMPTY = {"company_visits", "login_failures", "reset_requests"}
 
 
 def name_of(table: Table | str) -> str:

@@ -9,7 +9,10 @@ from starlette.types import ASGIApp
 import ringfence
 from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
+from ringfence.features.analytics import routes as analytics
 from ringfence.features.audit_log import routes as audit_log
+from ringfence.features.bulk import routes as bulk
+from ringfence.features.bulk.values.files import MOST_BYTES as MOST_LIST_BYTES
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
 from ringfence.features.companies import routes as companies
@@ -17,19 +20,27 @@ from ringfence.features.consent import routes as consent
 from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
+from ringfence.features.doctor import routes as doctor
+from ringfence.features.inbox import routes as inbox
+from ringfence.features.live import routes as live
+from ringfence.features.live.actions.hub import Hub
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
-from ringfence.features.messages.actions.receiving import AfterReceiving
+from ringfence.features.messages.values import MOST_MEDIA_BYTES
+from ringfence.features.notices import routes as notices
+from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
+from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
-from ringfence.features.scheduling.actions.replies import cancel_answered
+from ringfence.features.sync import routes as sync
 from ringfence.features.templates import routes as templates
 from ringfence.features.twilio_settings import routes as twilio_settings
 from ringfence.features.users import routes as users
 from ringfence.features.users.routes.authenticator import CSRF_HEADER, SESSION_COOKIE, make_authenticator
 from ringfence.features.users.values import AccountPolicy
 from ringfence.kit.keyring import Keyring
+from ringfence.runtime.receiving import AFTER_RECEIVING
 from ringfence.tenancy.sessions import Tenancy
 from ringfence.web import problems, services
 from ringfence.web.headers import SecurityHeaders
@@ -42,7 +53,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     companies.router,
     twilio_settings.router,
+    doctor.router,
     phone_numbers.router,
+    sync.router,
     contacts.router,
     consent.router,
     templates.router,
@@ -52,14 +65,24 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    bulk.router,
+    inbox.router,
+    live.router,
+    outgoing_webhooks.router,
+    notices.router,
+    analytics.router,
     audit_log.router,
+    platform.router,
     health.router,
     site.router,
 )
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
-UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16)}
-AFTER_RECEIVING = AfterReceiving((cancel_answered,))
+UPLOADS = {
+    "/api/contacts/import": MOST_BYTES + (1 << 16),
+    "/api/media": MOST_MEDIA_BYTES + (1 << 16),
+    "/api/sms/bulk/lists": MOST_LIST_BYTES + (1 << 16),
+}
 
 
 class Application(FastAPI):
@@ -100,8 +123,8 @@ def create_app(*given: object) -> FastAPI:
     """The application, over the services that the rooms' routes ask for by type (see `ringfence.runtime.build`).
 
     Needs at least Tenancy, Keyring and AccountPolicy. `Release` and `Landing` have stand-ins, for tests that are
-    not about them, and `CallbackIntake` is made unless one is given. No documentation page is served: the usual ones
-    load their scripts from elsewhere.
+    not about them; `CallbackIntake` and `Hub` are made unless they are given. No documentation page is served: the
+    usual ones load their scripts from elsewhere.
     """
     found = {
         type(item): item
@@ -109,6 +132,7 @@ def create_app(*given: object) -> FastAPI:
     }
     tenancy, keyring, policy = _need(found, Tenancy), _need(found, Keyring), _need(found, AccountPolicy)
     found.setdefault(CallbackIntake, CallbackIntake(tenancy, keyring))
+    found.setdefault(Hub, Hub(tenancy))
     app = Application(
         title="Ringfence",
         version=ringfence.__version__,

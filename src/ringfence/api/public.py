@@ -29,6 +29,7 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("POST", "/webhooks/twilio/{webhook_path}/voicemail"): "signed with the connection's own token",
     ("POST", "/webhooks/twilio/{webhook_path}/recording"): "signed with the connection's own token",
     ("POST", "/webhooks/twilio/{webhook_path}/call-status"): "signed with the connection's own token",
+    ("GET", "/media/{company_id}/{media_id}"): "the address is signed by this server and ends after a day",
     ("POST", "/api/auth/login"): "where a caller comes from",
     ("POST", "/api/auth/password-reset"): "the caller forgot the credential; the answer tells nothing",
     ("POST", "/api/auth/password-reset/confirm"): "the single-use token of the mailed link is the credential",

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated
+from typing import Annotated, NoReturn
 from uuid import UUID
 
 import typer
@@ -29,7 +29,7 @@ _HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})")
 
 
 def audit_commands(open_tenancy: OpenTenancy) -> typer.Typer:
-    """The sub-commands of `ringfence audit`."""
+    """The sub-commands of `ringfence audit` that need the database alone."""
     app = typer.Typer(no_args_is_help=True, help="Check what must hold.")
     # Without a callback a single command would take the place of its group.
     app.callback()(lambda: None)
@@ -58,9 +58,9 @@ class AuditCommands:
         try:
             is_whole = asyncio.run(self._check(company, head))
         except RingfenceError as error:
-            _not_checked(error.detail)
+            not_checked(error.detail)
         except (DBAPIError, InterfaceError, PoolTimeoutError, OSError) as error:
-            _not_checked(f"The database does not answer: {first_line(error)}")
+            not_checked(f"The database does not answer: {first_line(error)}")
         else:
             raise typer.Exit(0 if is_whole else BROKEN)
 
@@ -68,7 +68,7 @@ class AuditCommands:
         noted = _noted(only, head)
         is_whole = True
         async with self._open_tenancy() as tenancy:
-            async for company_id in _companies(tenancy, only):
+            async for company_id in companies_to_check(tenancy, only):
                 async with tenancy.tenant(company_id) as session:
                     report = await check_chain(session, noted=noted)
                 typer.echo(_line(company_id, report))
@@ -87,7 +87,7 @@ def _noted(only: UUID | None, head: str | None) -> Head | None:
     return Head(int(found[1]), found[2])
 
 
-async def _companies(tenancy: Tenancy, only: UUID | None) -> AsyncIterator[UUID]:
+async def companies_to_check(tenancy: Tenancy, only: UUID | None) -> AsyncIterator[UUID]:
     """The ids to check: one that exists, or all, suspended ones too."""
     if only is not None:
         async with tenancy.platform() as platform:
@@ -117,6 +117,7 @@ def _line(company_id: UUID, report: ChainReport) -> str:
     return f"{company_id}\tBROKEN\t{broken.kind}\t{place}{entry}: {broken.detail}"
 
 
-def _not_checked(line: str) -> None:
+def not_checked(line: str) -> NoReturn:
+    """Say on standard error why nothing was checked, and leave with exit code 2."""
     typer.echo(f"ringfence: {line}", err=True)
     raise typer.Exit(NOT_CHECKED)

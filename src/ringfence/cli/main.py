@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 import ringfence
-from ringfence.cli import audit, database, people, secrets
+from ringfence.cli import audit, audit_twilio, database, people, secrets
 from ringfence.cli.demo import demo
 from ringfence.cli.emulator import PASS_ON, emulator
-from ringfence.cli.running import open_database, run_until_stopped
+from ringfence.cli.running import open_database, open_runtime, run_until_stopped
 from ringfence.db.embedded import EmbeddedPostgresError
 from ringfence.errors import RingfenceError
 from ringfence.features.users.values import PasswordHasher
@@ -62,7 +62,9 @@ app.command(context_settings=PASS_ON)(emulator)
 app.command()(demo)
 app.add_typer(database.commands, name="db")
 app.add_typer(secrets.commands, name="secrets")
-app.add_typer(audit.audit_commands(open_database), name="audit")
+audits = audit.audit_commands(open_database)
+audits.command("twilio")(audit_twilio.TwilioAudit(open_runtime).run)
+app.add_typer(audits, name="audit")
 app.add_typer(people.company_commands(open_database), name="company")
 app.add_typer(people.user_commands(open_database, PasswordHasher()), name="user")
 

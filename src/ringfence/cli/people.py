@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -13,11 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from ringfence.errors import InvalidInputError, NotFoundError, RingfenceError
 from ringfence.features.audit_log.values import COMMAND_LINE
 from ringfence.features.companies import actions as companies
-from ringfence.features.companies.model import Company
 from ringfence.features.companies.queries import company as company_by_id
-from ringfence.features.companies.queries import list_companies
 from ringfence.features.companies.schemas import CreateCompany
 from ringfence.features.companies.values import CompanyStatus, check_region
+from ringfence.features.platform.model import CompanyHealth
+from ringfence.features.platform.queries import list_companies
 from ringfence.features.users import actions, queries
 from ringfence.features.users.model import PlatformUser, User
 from ringfence.features.users.schemas import PersonName
@@ -35,7 +36,6 @@ from ringfence.web.paging import Position
 OpenTenancy = Callable[[], AbstractAsyncContextManager[Tenancy]]
 """Opens the database as the settings say and closes it again; the door that mounts these commands brings it."""
 
-Row = TypeVar("Row", Company, User)
 _PAGE = 200
 _SHOWN_LETTERS = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
@@ -94,12 +94,18 @@ class CompanyCommands:
         _run(self._open_tenancy, work)
 
     def list_all(self) -> None:
-        """List all companies: id, status, zone, name."""
+        """List all companies: id, status, zone, name, and how each is doing."""
 
         async def work(tenancy: Tenancy) -> None:
             async with tenancy.platform() as platform:
-                async for item in _pages(lambda after: list_companies(platform, after=after, limit=_PAGE)):
-                    typer.echo(f"{item.id}\t{item.status}\t{item.time_zone}\t{item.name}")
+                after: Position | None = None
+                while page := await list_companies(platform, after=after, limit=_PAGE):
+                    for company, health in page[:_PAGE]:
+                        facts = (company.id, company.status, company.time_zone, company.name, *_health_facts(health))
+                        typer.echo("\t".join(map(str, facts)))
+                        after = Position(company.created_at, company.id)
+                    if len(page) <= _PAGE:
+                        return
 
         _run(self._open_tenancy, work)
 
@@ -205,7 +211,7 @@ def _fail(line: str) -> None:
     raise typer.Exit(1)
 
 
-async def _pages(fetch: Callable[[Position | None], Awaitable[Sequence[Row]]]) -> AsyncIterator[Row]:
+async def _pages(fetch: Callable[[Position | None], Awaitable[Sequence[User]]]) -> AsyncIterator[User]:
     """All rows of a keyset list, fetched a page at a time."""
     after: Position | None = None
     while True:
@@ -215,6 +221,25 @@ async def _pages(fetch: Callable[[Position | None], Awaitable[Sequence[Row]]]) -
             after = Position(row.created_at, row.id)
         if len(rows) <= _PAGE:
             return
+
+
+def _health_facts(health: CompanyHealth | None) -> Iterator[str]:
+    """What is known of a company's health, a few words each; times are UTC."""
+    if health is None:
+        yield "not looked at yet"
+        return
+    state = {"none": "not connected"}.get(health.settings_state, health.settings_state)
+    reason = f" ({health.settings_reason})" if health.settings_reason else ""
+    yield f"Twilio {state}{reason} since {_minute(health.settings_since)}"
+    yield f"{health.numbers} numbers"
+    waiting = f", oldest waits since {_minute(health.waiting_since)}" if health.waiting_since else ""
+    yield f"{health.queued} queued{waiting}"
+    yield f"last error {health.last_error_code}" if health.last_error_code else "no error"
+    yield f"active {_minute(health.last_activity_at)}" if health.last_activity_at else "never active"
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 async def _require_company(tenancy: Tenancy, company_id: UUID) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvloop
 
 from ringfence.migrations import runner
-from ringfence.runtime.build import open_tenancy
+from ringfence.runtime.build import Runtime, build, open_tenancy
 from ringfence.runtime.database import Logins, database
 from ringfence.settings import Settings, load_settings
 from ringfence.tenancy.sessions import Tenancy
@@ -43,6 +43,18 @@ async def open_database() -> AsyncGenerator[Tenancy]:
             yield tenancy
         finally:
             await tenancy.close()
+
+
+@asynccontextmanager
+async def open_runtime() -> AsyncGenerator[Runtime]:
+    """All services of the doors for a short command."""
+    settings = load_settings()
+    with ready_database(settings) as logins:
+        runtime = build(settings, logins)
+        try:
+            yield runtime
+        finally:
+            await runtime.close()
 
 
 async def _with_signals(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from ringfence.cli.running import ready_database
 from ringfence.features.companies.queries import list_companies
+from ringfence.features.outgoing_webhooks.actions import endpoints as outgoing_webhooks
 from ringfence.features.twilio_settings import actions as twilio_settings
 from ringfence.features.users.actions import links
 from ringfence.runtime.build import keyring, open_tenancy
@@ -28,7 +29,7 @@ def _group() -> None:
 
 @commands.command("rotate")
 def rotate() -> None:
-    """Seal tokens and unmailed links with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
+    """Seal all stored secrets with the first key of RINGFENCE_SECRET_KEYS; then the others can go."""
     settings = load_settings()
     with ready_database(settings) as logins:
         companies, sealed = asyncio.run(_rotate(settings, logins))
@@ -46,6 +47,7 @@ async def _rotate(settings: Settings, logins: Logins) -> tuple[int, int]:
             for company_id in page:
                 async with tenancy.tenant(company_id) as session:
                     sealed += await twilio_settings.reseal(session, keys) + await links.reseal(session, keys)
+                    sealed += await outgoing_webhooks.reseal(session, keys)
             companies += len(page)
             if after is None:
                 return companies, sealed

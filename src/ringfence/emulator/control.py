@@ -86,11 +86,16 @@ class Control:
         return web.json_response(self._account_json(account), status=201)
 
     async def change_account(self, request: web.Request) -> web.StreamResponse:
-        """Rotate the Auth Token or change the status, as its owner could in Twilio's console."""
+        """Rotate the Auth Token or change the status or type, as its owner could in Twilio's console."""
         fields = await Fields.of(request)
         account = self._account(request.match_info["sid"])
         token, status = fields.optional_text("auth_token"), fields.optional_text("status")
+        kind = fields.optional_text("type")
         fields.finish()
+        if kind is not None:
+            if kind not in {"Trial", "Full"}:
+                raise BadInputError("type must be Trial or Full")
+            account.kind = "Trial" if kind == "Trial" else "Full"
         if status is not None:
             if status not in {"active", "suspended", "closed"}:
                 raise BadInputError("status must be active, suspended or closed")

@@ -52,7 +52,10 @@ class Door:
                 await self._exchange.pause(self._latency())
                 fault = self._exchange.faults.fire("request", operation, account.sid)
                 broken = await self.interfere(fault, request)
-                return broken or await handler(request, account)
+                if broken is not None:
+                    return broken
+                done = await handler(request, account)
+                return await self.spoil(fault, request, done) if isinstance(done, web.Response) else done
 
             return await self.answer(request, work, suspended_ok=suspended_ok)
 

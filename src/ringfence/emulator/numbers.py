@@ -95,6 +95,8 @@ class Numbers:
     def _buy(self, kind: str | None) -> Handler:
         async def handle(request: web.Request, account: Account) -> web.StreamResponse:
             form = Form.parse(await request.read())
+            if account.kind == "Trial" and account.numbers:
+                raise TwilioError(21404)
             offer = self._chosen(form, kind)
             settings = _settings(form)
             seed = NumberSeed(

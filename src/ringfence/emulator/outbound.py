@@ -8,7 +8,7 @@ from ringfence.emulator import addresses
 from ringfence.emulator.carrier import Carrier
 from ringfence.emulator.errors import TwilioError
 from ringfence.emulator.exchange import Exchange
-from ringfence.emulator.fetch import FetchError, fetch
+from ringfence.emulator.fetch import MAX_MEDIA_BYTES, Fetched, FetchError, fetch
 from ringfence.emulator.form import Form
 from ringfence.emulator.targets import read_target, usable_callback
 from ringfence.emulator.webhooks import WebhookSender
@@ -121,13 +121,18 @@ class Outbound:
 
     async def _fetch_and_launch(self, message: Message, media_urls: list[str]) -> None:
         try:
-            for url in media_urls:
-                fetched = await fetch(self._sender.session, url, self._allowed)
+            for fetched in await self._fetch(media_urls):
                 self._exchange.world.add_media(message, fetched.content_type, fetched.content)
         except FetchError as error:
             self._carrier.fail(message, error.code)
         else:
             self._carrier.launch(message)
+
+    async def _fetch(self, media_urls: list[str]) -> list[Fetched]:
+        found = [await fetch(self._sender.session, url, self._allowed) for url in media_urls]
+        if sum(len(fetched.content) for fetched in found) > MAX_MEDIA_BYTES:
+            raise FetchError(11751, "the media files together are larger than 5 MB")
+        return found
 
     def _route(self, account: Account, form: Form) -> tuple[str, str]:
         """The E.164 sender and recipient."""

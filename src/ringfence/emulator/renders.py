@@ -98,7 +98,7 @@ def number_json(number: Number, kind: str) -> dict[str, object]:
         "status": "in-use",
         "status_callback": settings.get("status_callback", ""),
         "status_callback_method": settings.get("status_callback_method", "POST"),
-        "trunk_sid": None,
+        "trunk_sid": settings.get("trunk_sid") or None,
         "type": kind,
         "uri": f"/2010-04-01/Accounts/{number.account_sid}/IncomingPhoneNumbers/{number.sid}.json",
         "voice_application_sid": settings.get("voice_application_sid") or None,
@@ -123,6 +123,6 @@ def account_json(account: Account) -> dict[str, object]:
         "sid": account.sid,
         "status": account.status,
         "subresource_uris": {name: f"{path}/{part}.json" for name, part in _SUBRESOURCES.items()},
-        "type": "Full",
+        "type": account.kind,
         "uri": f"{path}.json",
     }

@@ -11,6 +11,7 @@ from ringfence.emulator.carrier import Carrier
 from ringfence.emulator.control import Control
 from ringfence.emulator.door import Door
 from ringfence.emulator.exchange import new_exchange
+from ringfence.emulator.history import History
 from ringfence.emulator.inbound import Inbound
 from ringfence.emulator.mailbox import Mailbox
 from ringfence.emulator.media import MediaFiles
@@ -20,6 +21,7 @@ from ringfence.emulator.outbound import Outbound
 from ringfence.emulator.phones import Phones
 from ringfence.emulator.receiving import Receiving
 from ringfence.emulator.seeds import AccountSeed
+from ringfence.emulator.services import Services
 from ringfence.emulator.voice_calls import Calls
 from ringfence.emulator.voice_control import VoiceControl
 from ringfence.emulator.voice_line import Line
@@ -68,10 +70,12 @@ class Emulator:
             *Recordings(exchange, door).routes(),
             *Calls(exchange, door, line, scripts).routes(),
             *Numbers(exchange, door).routes(),
+            *Services(exchange, door).routes(),
             *account_door.routes(),
             *Control(exchange, sender, account_door, behaviour or Behaviour()).routes(),
             *Receiving(exchange, inbound, sender, allowed_hosts).routes(),
             *VoiceControl(exchange, line, scripts).routes(),
+            *History(exchange).routes(),
             *Phones(exchange).routes(),
             *(mailbox.routes() if mailbox else []),
             # Everything else is what Twilio says of a path it does not have.

@@ -73,6 +73,19 @@ class Number:
 
 
 @dataclass(slots=True)
+class Service:
+    """One messaging service; `numbers` are the SIDs of its pool."""
+
+    sid: str
+    account_sid: str
+    friendly_name: str
+    inbound_url: str
+    number_decides: bool
+    numbers: list[str]
+    date_created: datetime
+
+
+@dataclass(slots=True)
 class Account:
     """One account or subaccount, with what belongs to it."""
 
@@ -84,6 +97,8 @@ class Account:
     date_created: datetime
     date_updated: datetime
     status: str = "active"
+    kind: Literal["Trial", "Full"] = "Full"
+    services: dict[str, Service] = field(default_factory=dict[str, "Service"])
     balance: Decimal = Decimal("100.00000")
     in_flight: int = 0
     numbers: dict[str, Number] = field(default_factory=dict[str, Number])

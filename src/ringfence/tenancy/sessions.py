@@ -3,7 +3,7 @@
 They are different classes over different logins, so a signature says what a function may see.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -40,12 +40,17 @@ class TenantSession(AsyncSession):
     def __init__(self, engine: AsyncEngine, company_id: UUID) -> None:
         super().__init__(engine, sync_session_class=_TenantSyncSession, expire_on_commit=False, autoflush=True)
         self._company_id = company_id
+        self.has_news = False
         self.sync_session.company_id = company_id  # pyright: ignore[reportAttributeAccessIssue]  # our own class
 
     @property
     def company_id(self) -> UUID:
         """The company this session works for."""
         return self._company_id
+
+    def announce(self) -> None:
+        """Say that somebody may be waiting to hear what this session commits."""
+        self.has_news = True
 
 
 class PlatformSession(AsyncSession):
@@ -56,11 +61,17 @@ class PlatformSession(AsyncSession):
 
 
 class Tenancy:
-    """Both engines and the sessions made from them: what doors build once and hand down."""
+    """Both engines and the sessions made from them: what doors build once and hand down.
 
-    def __init__(self, app_engine: AsyncEngine, platform_engine: AsyncEngine) -> None:
+    `on_news` is told a company's id after the commit of a session that announced something.
+    """
+
+    def __init__(
+        self, app_engine: AsyncEngine, platform_engine: AsyncEngine, *, on_news: Callable[[UUID], None] | None = None
+    ) -> None:
         self.app_engine = app_engine
         self.platform_engine = platform_engine
+        self._on_news = on_news
         guard(app_engine)
 
     @asynccontextmanager
@@ -79,6 +90,8 @@ class Tenancy:
                 raise
             except PoolTimeoutError:
                 raise BusyError from None
+            if session.has_news and self._on_news is not None:
+                self._on_news(company_id)
 
     @asynccontextmanager
     async def platform(self) -> AsyncGenerator[PlatformSession]:

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -28,10 +29,10 @@ LEVEL_OF_SCOPE = {"read": Level.READ, "send": Level.SEND, "manage": Level.MANAGE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A person or key of one company."""
+    """A person or key of one company, or a super admin who has entered it (`platform`)."""
 
     company_id: UUID
-    kind: Literal["user", "api_key"]
+    kind: Literal["user", "api_key", "platform"]
     id: UUID
     name: str
     level: Level
@@ -42,22 +43,59 @@ class Caller:
 
     @property
     def user_id(self) -> UUID | None:
-        """The person's id, None for an API key."""
+        """The person's id; None for an API key and for a super admin."""
         return self.id if self.kind == "user" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A super admin's stay in a company: why, and until when (aware, UTC)."""
+
+    company_id: UUID
+    company_name: str
+    reason: str
+    started_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformCaller:
-    """A super admin: no company, no content."""
+    """A super admin: no company and no content, unless they have entered one and their time there is not over."""
 
     id: UUID
     name: str
     session_id: UUID
     request_id: str
     address: str
+    visit: Visit | None
+
+    def inside(self) -> Caller:
+        """The same super admin as a caller of the company they have entered. Raises ForbiddenError outside of one."""
+        if self.visit is None:
+            raise ForbiddenError("platform_only", "A super admin belongs to no company and sees no company's data.")
+        return Caller(
+            company_id=self.visit.company_id,
+            kind="platform",
+            id=self.id,
+            name=self.name,
+            level=Level.ADMIN,
+            role=None,
+            session_id=self.session_id,
+            request_id=self.request_id,
+            address=self.address,
+        )
 
 
-Authenticate = Callable[[Request], Awaitable[Caller | PlatformCaller]]
+class Authenticate(Protocol):
+    """What stands behind every route; the users room has it."""
+
+    async def __call__(self, request: Request) -> Caller | PlatformCaller:
+        """Whoever the credential names. Raises UnauthenticatedError."""
+        ...
+
+    async def note_visit(self, request: Request, visit: Visit, caller: Caller) -> None:
+        """Write down in the company's own log what a visiting super admin is about to see or do."""
+        ...
 
 
 async def any_caller(request: Request) -> Caller | PlatformCaller:
@@ -66,15 +104,41 @@ async def any_caller(request: Request) -> Caller | PlatformCaller:
     return await authenticate(request)
 
 
-def _at_least(level: Level) -> Callable[[Caller | PlatformCaller], Awaitable[Caller]]:
-    async def require(caller: Annotated[Caller | PlatformCaller, Depends(any_caller)]) -> Caller:
+def _at_least(level: Level) -> Callable[[Request, Caller | PlatformCaller], Awaitable[Caller]]:
+    async def require(request: Request, caller: Annotated[Caller | PlatformCaller, Depends(any_caller)]) -> Caller:
         if isinstance(caller, PlatformCaller):
-            raise ForbiddenError("platform_only", "A super admin belongs to no company and sees no company's data.")
+            return await _visitor(request, caller)
         if caller.level < level:
             raise ForbiddenError
         return caller
 
     return require
+
+
+async def _visitor(request: Request, caller: PlatformCaller) -> Caller:
+    """A super admin inside a company; written down once a request, in a transaction before the request's own."""
+    inside = caller.inside()
+    if caller.visit is not None and not getattr(request.state, "visit_noted", False):
+        authenticate: Authenticate = request.app.state.authenticate
+        await authenticate.note_visit(request, caller.visit, inside)
+        request.state.visit_noted = True
+    return inside
+
+
+async def _own_admin(caller: Annotated[Caller | PlatformCaller, Depends(any_caller)]) -> Caller:
+    own = caller.inside() if isinstance(caller, PlatformCaller) else caller
+    refuse_visitor(own)
+    if own.level < Level.ADMIN:
+        raise ForbiddenError
+    return own
+
+
+def refuse_visitor(caller: Caller) -> None:
+    """Raise ForbiddenError (`visiting`) for a super admin inside the company: its people, keys and credentials stay."""
+    if caller.kind == "platform":
+        raise ForbiddenError(
+            "visiting", "Whoever has entered a company does not change its people, keys, webhooks or credentials."
+        )
 
 
 async def _platform_caller(caller: Annotated[Caller | PlatformCaller, Depends(any_caller)]) -> PlatformCaller:
@@ -88,6 +152,8 @@ Reader = Annotated[Caller, Depends(_at_least(Level.READ))]
 Sender = Annotated[Caller, Depends(_at_least(Level.SEND))]
 Manager = Annotated[Caller, Depends(_at_least(Level.MANAGE))]
 Admin = Annotated[Caller, Depends(_at_least(Level.ADMIN))]
+# For what would outlast a visit: people, keys and credentials are changed by the company's own admins only.
+OwnAdmin = Annotated[Caller, Depends(_own_admin)]
 SuperAdmin = Annotated[PlatformCaller, Depends(_platform_caller)]
 
 

@@ -12,12 +12,19 @@ CALLBACK_LAG = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 WEBHOOK_REFUSALS = Counter("ringfence_webhook_refusals_total", "Webhooks that were not let in, by reason.", ["reason"])
+WEBHOOK_DELIVERIES = Histogram(
+    "ringfence_webhook_delivery_seconds",
+    "Attempts to deliver outgoing webhooks by what came of them.",
+    ["outcome"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
+)
 REQUESTS = Histogram(
     "ringfence_http_request_seconds",
     "Answered requests by method, route template and status.",
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+MENDED = Counter("ringfence_mended_total", "What sweeps of Twilio's log mended, by what it was.", ["what"])
 JOBS = Histogram(
     "ringfence_job_seconds",
     "Runs of background jobs by kind and what came of them.",

@@ -13,6 +13,7 @@ from ringfence.dispatch.engine import Dispatcher, DispatcherConfig
 from ringfence.dispatch.recovery import MessageFinder
 from ringfence.errors import ConfigurationError
 from ringfence.features.messages.actions.dispatching import MessageTexts
+from ringfence.features.outgoing_webhooks.jobs import Courier, CourierConfig
 from ringfence.jobqueue.worker import JobWorker
 from ringfence.migrations import runner
 from ringfence.migrations.metadata import metadata
@@ -48,6 +49,7 @@ async def work(settings: Settings, logins: Logins, stop: asyncio.Event) -> None:
         )
         await client.start()
         stack.push_async_callback(client.close)
+        await runtime.outgoing.start()
         stack.enter_context(shown_metrics(settings))
         log.info("worker.started")
         await _run_together(
@@ -55,6 +57,7 @@ async def work(settings: Settings, logins: Logins, stop: asyncio.Event) -> None:
             deadline_seconds=settings.post_timeout_seconds + settings.post_grace_seconds + SPARE_SECONDS,
             dispatcher=dispatcher(runtime, client).run(stop),
             jobs=job_worker(runtime).run(stop),
+            webhooks=courier(runtime).run(stop),
         )
         log.info("worker.stopped")
 
@@ -111,6 +114,17 @@ def job_worker(runtime: Runtime) -> JobWorker:
         handlers(runtime),
         periodic=periodic(runtime),
         observe=lambda kind, outcome, seconds: metrics.JOBS.labels(kind, outcome).observe(seconds),
+    )
+
+
+def courier(runtime: Runtime) -> Courier:
+    """The part that delivers outgoing webhooks; the runtime's client must be started."""
+    return Courier(
+        runtime.tenancy,
+        runtime.keyring,
+        runtime.outgoing,
+        CourierConfig(timeout_seconds=runtime.settings.webhook_timeout_seconds),
+        observe=lambda outcome, seconds: metrics.WEBHOOK_DELIVERIES.labels(outcome).observe(seconds),
     )
 
 

@@ -11,6 +11,7 @@ from ringfence.emulator import AccountSeed, NumberSeed
 from ringfence.features.audit_log.values import SYSTEM
 from ringfence.features.phone_numbers import actions, queries
 from ringfence.features.phone_numbers.errors import NumberHeldElsewhereError
+from ringfence.features.phone_numbers.values import SyncPhoneNumbers
 from ringfence.features.twilio_settings import queries as settings_queries
 from ringfence.features.twilio_settings.errors import NotConnectedError
 from tests.factories.cluster import Database
@@ -28,7 +29,10 @@ async def change(twilio: TwilioWorld, number: dict[str, Any], **changes: object)
 
 def jobs(database: Database) -> list[dict[str, Any]]:
     with psycopg.connect(database.admin_url) as connection:
-        return [row[0] for row in connection.execute("SELECT args FROM procrastinate_jobs ORDER BY id")]
+        found = connection.execute(
+            "SELECT args FROM procrastinate_jobs WHERE task_name = %s ORDER BY id", [SyncPhoneNumbers.kind]
+        )
+        return [row[0] for row in found]
 
 
 async def test_numbers_as_twilio_describes_them(world: World, twilio: TwilioWorld) -> None:

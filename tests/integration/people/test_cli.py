@@ -14,7 +14,10 @@ from typer.testing import CliRunner, Result
 from ringfence.api.app import create_app
 from ringfence.cli.people import company_commands, user_commands
 from ringfence.db.engine import create_engine
+from ringfence.features.companies.values import RefreshHealth
+from ringfence.features.platform.jobs import refresh_health
 from ringfence.features.users.values import PasswordHasher
+from ringfence.jobqueue.jobs import JobContext
 from ringfence.kit.ids import new_id
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.sessions import Tenancy
@@ -98,7 +101,7 @@ def test_operator_adds_a_company_with_people_who_can_log_in(ringfence: Ringfence
     me = log_in(open_tenancy, "dia@dune.example", password).json()
     assert (me["id"], me["role"], me["company"]["id"]) == (str(user_id), "company_admin", str(company_id))
     assert log_in(open_tenancy, "root@x.example", root_password).json()["role"] == "super_admin"
-    assert f"{company_id}\tactive\tAfrica/Cairo\tDune Hotel" in ringfence("company", "list").output
+    assert f"{company_id}\tactive\tAfrica/Cairo\tDune Hotel\tnot looked at yet\n" in ringfence("company", "list").output
     listed = ringfence("user", "list", "--company", company_id).output
     assert f"{user_id}\tactive\tcompany_admin\tDia@dune.example\tDia" in listed
 
@@ -178,3 +181,20 @@ def test_mistake_is_one_clear_line(ringfence: Ringfence) -> None:
         assert len(result.stderr.strip().splitlines()) == 1
     assert len(ringfence("company", "list").output.splitlines()) == 1
     assert len(ringfence("user", "list", "--company", company_id).output.splitlines()) == 1
+
+
+def test_list_of_companies_shows_how_each_is_doing(ringfence: Ringfence, open_tenancy) -> None:
+    company_id = UUID(ringfence("company", "create", "Dune Hotel").output.strip())
+
+    async def look() -> None:
+        async with open_tenancy() as tenancy:
+            await refresh_health(JobContext(tenancy, company_id), RefreshHealth())
+
+    asyncio.run(look())
+    [line] = ringfence("company", "list").output.splitlines()
+
+    assert re.fullmatch(
+        rf"{company_id}\tactive\tUTC\tDune Hotel\tTwilio not connected since \d{{4}}-\d\d-\d\d \d\d:\d\d\t"
+        r"0 numbers\t0 queued\tno error\tnever active",
+        line,
+    )

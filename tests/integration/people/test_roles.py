@@ -5,6 +5,7 @@ import pytest
 
 from ringfence.features.audit_log.routes import router as audit_router
 from ringfence.features.companies.routes import router as companies_router
+from ringfence.features.platform.routes import router as platform_router
 from ringfence.features.users.routes import router as users_router
 from ringfence.kit.ids import new_id
 from tests.factories.world import World
@@ -20,7 +21,10 @@ ROUTES: dict[tuple[str, str], tuple[str, object]] = {
     ("PATCH", "/api/company"): ("admin", {}),
     ("GET", "/api/platform/companies"): ("platform", None),
     ("POST", "/api/platform/companies"): ("platform", {"name": "New"}),
+    ("GET", "/api/platform/companies/{company_id}"): ("platform", None),
     ("PATCH", "/api/platform/companies/{company_id}"): ("platform", {"status": "suspended"}),
+    ("POST", "/api/platform/enter"): ("platform", {"company_id": SOME_ID, "reason": "To see that it works"}),
+    ("POST", "/api/platform/leave"): ("platform", None),
     ("POST", "/api/auth/login"): ("anyone", {"email": "x@y.example", "password": "wrong password"}),
     ("POST", "/api/auth/logout"): ("known", None),
     ("GET", "/api/auth/me"): ("known", None),
@@ -63,7 +67,7 @@ def test_every_route_is_in_the_table() -> None:
     from fastapi import FastAPI
 
     app = FastAPI(openapi_url="/openapi.json")
-    for router in (audit_router, companies_router, users_router):
+    for router in (audit_router, companies_router, platform_router, users_router):
         app.include_router(router)
     found = {(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods}
 

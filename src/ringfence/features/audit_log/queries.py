@@ -1,7 +1,9 @@
 """Reading the audit log, and checking its chain."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, select, tuple_
 
@@ -43,6 +45,20 @@ async def list_entries(
     if after is not None:
         query = query.where(tuple_(AuditEntry.at, AuditEntry.id) < (after.at, after.id))
     return (await session.scalars(query.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(limit + 1))).all()
+
+
+async def has_entry(
+    session: TenantSession, *, action: str, actor_id: UUID | None, target_id: str, since: datetime
+) -> bool:
+    """Whether the log has such an entry from an instant (aware) on."""
+    query = select(AuditEntry.id).where(
+        AuditEntry.company_id == session.company_id,
+        AuditEntry.at >= since,
+        AuditEntry.action == action,
+        AuditEntry.actor_id == actor_id,
+        AuditEntry.target_id == target_id,
+    )
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def last_seal(session: TenantSession) -> AuditSeal | None:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_
 
 from ringfence.errors import NotFoundError
 from ringfence.features.calls.model import Call, CallLeg, CallRecording, CallSettings, RingEntry, Shown
 from ringfence.features.calls.values.states import FINAL
 from ringfence.features.contacts.model import Contact
 from ringfence.features.conversations.model import Conversation
+from ringfence.features.conversations.queries import get_thread, visible_between, visible_to
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.users.model import User
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
@@ -54,9 +56,13 @@ class Agent:
     phone: str
 
 
-async def list_calls(session: TenantSession, *, filters: Filters, after: Position | None, limit: int) -> Sequence[Call]:
+async def list_calls(
+    session: TenantSession, viewer: Viewer, *, filters: Filters, after: Position | None, limit: int
+) -> Sequence[Call]:
     """Calls, newest first: up to limit + 1 after a position. A foreign id in a filter shows nothing."""
-    query = select(Call).where(Call.company_id == session.company_id, Call.deleted_at.is_(None))
+    query = select(Call).where(
+        Call.company_id == session.company_id, Call.deleted_at.is_(None), _visible_to(session, viewer)
+    )
     exact = {Call.direction: filters.direction, Call.status: filters.status, Call.user_id: filters.user_id}
     query = query.where(*(column == value for column, value in exact.items() if value is not None))
     if filters.number is not None:
@@ -82,14 +88,10 @@ async def list_calls(session: TenantSession, *, filters: Filters, after: Positio
 
 
 async def of_conversation(
-    session: TenantSession, conversation_id: UUID, *, after: Position | None, limit: int
+    session: TenantSession, viewer: Viewer, conversation_id: UUID, *, after: Position | None, limit: int
 ) -> Sequence[Call]:
     """Calls between the two numbers of a conversation, newest first. Raises NotFoundError for an unknown one."""
-    thread = await session.scalar(
-        select(Conversation).where(Conversation.company_id == session.company_id, Conversation.id == conversation_id)
-    )
-    if thread is None:
-        raise NotFoundError
+    thread = await get_thread(session, viewer, conversation_id)
     query = select(Call).where(
         Call.company_id == session.company_id,
         Call.deleted_at.is_(None),
@@ -101,17 +103,22 @@ async def of_conversation(
     return (await session.scalars(query.order_by(Call.created_at.desc(), Call.id.desc()).limit(limit + 1))).all()
 
 
-async def get_call(session: TenantSession, call_id: UUID) -> Call:
-    """One call. Raises NotFoundError."""
+async def get_call(session: TenantSession, viewer: Viewer, call_id: UUID) -> Call:
+    """One call. Raises NotFoundError, also for one that the viewer may not see."""
     call = await session.scalar(
-        select(Call).where(Call.company_id == session.company_id, Call.id == call_id, Call.deleted_at.is_(None))
+        select(Call).where(
+            Call.company_id == session.company_id,
+            Call.id == call_id,
+            Call.deleted_at.is_(None),
+            _visible_to(session, viewer),
+        )
     )
     if call is None:
         raise NotFoundError
     return call
 
 
-async def shown(session: TenantSession, calls: Sequence[Call]) -> list[Shown]:
+async def shown(session: TenantSession, viewer: Viewer, calls: Sequence[Call]) -> list[Shown]:
     """Calls as people see them, in their order."""
     company, ids = session.company_id, [call.id for call in calls]
     threads = {
@@ -120,6 +127,7 @@ async def shown(session: TenantSession, calls: Sequence[Call]) -> list[Shown]:
             select(Conversation.id, Conversation.phone_number_id, Conversation.outside_number).where(
                 Conversation.company_id == company,
                 Conversation.outside_number.in_({call.outside_number for call in calls}),
+                visible_to(viewer),
             )
         )
     }
@@ -148,9 +156,11 @@ async def shown(session: TenantSession, calls: Sequence[Call]) -> list[Shown]:
     ]
 
 
-async def stored_recording(session: TenantSession, call_id: UUID, recording_id: UUID | None) -> CallRecording:
+async def stored_recording(
+    session: TenantSession, viewer: Viewer, call_id: UUID, recording_id: UUID | None
+) -> CallRecording:
     """A stored recording of a call: the one asked for, else the first. Raises NotFoundError."""
-    call = await get_call(session, call_id)
+    call = await get_call(session, viewer, call_id)
     query = select(CallRecording).where(
         CallRecording.company_id == session.company_id,
         CallRecording.call_id == call.id,
@@ -162,6 +172,12 @@ async def stored_recording(session: TenantSession, call_id: UUID, recording_id: 
     if found is None:
         raise NotFoundError
     return found
+
+
+def _visible_to(session: TenantSession, viewer: Viewer) -> ColumnElement[bool]:
+    """A call belongs to the conversation between its numbers; whoever made or answered it sees it too."""
+    between = visible_between(session, viewer, outside_number=Call.outside_number, phone_number_id=Call.phone_number_id)
+    return between if viewer.user_id is None else or_(between, Call.user_id == viewer.user_id)
 
 
 async def how_to_call(session: TenantSession) -> HowToCall:

@@ -13,6 +13,7 @@ from ringfence.features.companies.model import Company, CompanySettings
 from ringfence.features.companies.schemas.texting import TextingRules
 from ringfence.features.companies.values import (
     DEFAULT_REGION,
+    AgentsSee,
     CompanyStatus,
     OptOutScope,
     ReviewHeld,
@@ -51,6 +52,7 @@ async def open_company(
         company_id=session.company_id,
         default_region=check_region(default_region),
         opt_out_scope=opt_out_scope,
+        agents_see="all",
         updated_at=utc_now(),
     )
     session.add(settings)
@@ -68,6 +70,7 @@ async def change_company(
     time_zone: str | None = None,
     default_region: str | None = None,
     opt_out_scope: OptOutScope | None = None,
+    agents_see: AgentsSee | None = None,
     texting: Mapping[str, object] | None = None,
 ) -> None:
     """Change the given fields (None leaves one as it is), with one audit entry of what really changed.
@@ -86,6 +89,7 @@ async def change_company(
         "time_zone": None if time_zone is None else check_time_zone(time_zone),
         "default_region": None if default_region is None else check_region(default_region),
         "opt_out_scope": opt_out_scope,
+        "agents_see": agents_see,
     }
     changes = {
         field: value
@@ -98,7 +102,7 @@ async def change_company(
     own = {field: value for field, value in changes.items() if field in {"name", "time_zone"}}
     if own:
         await session.execute(update(Company).where(Company.id == session.company_id).values(**own))
-    for field in changes.keys() & {"default_region", "opt_out_scope"}:
+    for field in changes.keys() & {"default_region", "opt_out_scope", "agents_see"}:
         setattr(settings, field, changes[field])
     if new != old:
         settings.texting = TextingRules.model_validate(new).model_dump(mode="json", exclude_defaults=True)
@@ -161,4 +165,8 @@ def _rules(settings: CompanySettings, changes: Mapping[str, object]) -> dict[str
 
 
 def _described(settings: CompanySettings) -> dict[str, str]:
-    return {"default_region": settings.default_region, "opt_out_scope": settings.opt_out_scope}
+    return {
+        "default_region": settings.default_region,
+        "opt_out_scope": settings.opt_out_scope,
+        "agents_see": settings.agents_see,
+    }

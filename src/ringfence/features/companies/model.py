@@ -13,6 +13,7 @@ from ringfence.tenancy.tables import CompanyColumn, global_table, one_of, tenant
 
 COMPANY_STATUSES = ("active", "suspended")
 OPT_OUT_SCOPES = ("company", "pair")
+AGENTS_SEE = ("all", "own_and_unassigned")
 
 
 class Company(Base):
@@ -35,10 +36,11 @@ class CompanySettings(CompanyColumn, Base):
     """Everything else about a company, in one row."""
 
     __tablename__ = "company_settings"
-    __table_args__ = tenant_args(one_of("opt_out_scope", OPT_OUT_SCOPES))
+    __table_args__ = tenant_args(one_of("opt_out_scope", OPT_OUT_SCOPES), one_of("agents_see", AGENTS_SEE))
 
     default_region: Mapped[str] = mapped_column(server_default="US")
     opt_out_scope: Mapped[str] = mapped_column(server_default="company")
+    agents_see: Mapped[str] = mapped_column(server_default="all")
     # What differs from the defaults of `schemas.TextingRules`.
     texting: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"), default=dict)
     updated_at: Mapped[datetime]

@@ -12,6 +12,7 @@ from ringfence.jobqueue.jobs import Job
 
 CompanyStatus = Literal["active", "suspended"]
 OptOutScope = Literal["company", "pair"]
+AgentsSee = Literal["all", "own_and_unassigned"]
 
 DEFAULT_REGION = "US"
 
@@ -47,3 +48,10 @@ class ReviewHeld(Job):
     """The company's rules have changed: ask the gate again about every text that they hold."""
 
     kind: ClassVar[str] = "companies.review_held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshHealth(Job):
+    """Work out how the company is doing, for the list that super admins see."""
+
+    kind: ClassVar[str] = "platform.refresh_health"

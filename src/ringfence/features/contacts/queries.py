@@ -1,7 +1,7 @@
 """Reading contacts. A contact that was deleted is nowhere to be seen."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -55,6 +55,31 @@ async def find_by_number(session: TenantSession, number: str) -> Contact | None:
     )
 
 
+async def people_at(session: TenantSession, numbers: Collection[str]) -> dict[str, Contact]:
+    """Who is reached at each of these E.164 numbers, as `find_by_number` finds one; numbers of nobody are left out."""
+    wanted = sorted(set(numbers))
+    own = await session.scalars(
+        select(Contact).where(
+            Contact.company_id == session.company_id,
+            Contact.phone_number.in_(wanted),
+            Contact.deleted_at.is_(None),
+        )
+    )
+    found = {contact.phone_number: contact for contact in own if contact.phone_number is not None}
+    merged, holder = aliased(Contact), aliased(Contact)
+    survivors = await session.execute(
+        select(merged.phone_number, holder)
+        .join(holder, and_(holder.company_id == merged.company_id, holder.id == merged.merged_into))
+        .where(
+            merged.company_id == session.company_id,
+            merged.phone_number.in_([number for number in wanted if number not in found]),
+            merged.merged_into.is_not(None),
+            holder.deleted_at.is_(None),
+        )
+    )
+    return found | {number: contact for number, contact in survivors if number is not None}
+
+
 async def holder_of(session: TenantSession, number: str) -> Contact | None:
     """The contact whose own number this is, or None."""
     return await session.scalar(
@@ -90,6 +115,51 @@ async def list_contacts(
     if after is not None:
         query = query.where(tuple_(Contact.created_at, Contact.id) < (after.at, after.id))
     return (await session.scalars(query.order_by(Contact.created_at.desc(), Contact.id.desc()).limit(limit + 1))).all()
+
+
+async def numbers_found(session: TenantSession, search: str, *, limit: int) -> list[str]:
+    """The numbers at which contacts are reached whom a search finds, as `list_contacts` does; the newest ones' at most.
+
+    Numbers of contacts that were merged into one of them are among these.
+    """
+    holder = aliased(Contact)
+    found = (
+        select(Contact.id)
+        .where(Contact.company_id == session.company_id, Contact.deleted_at.is_(None), _matches(search))
+        .order_by(Contact.created_at.desc())
+        .limit(limit)
+        .subquery()
+    )
+    query = select(holder.phone_number).where(
+        holder.company_id == session.company_id,
+        holder.phone_number.is_not(None),
+        or_(holder.id.in_(select(found.c.id)), holder.merged_into.in_(select(found.c.id))),
+    )
+    return [number for number in await session.scalars(query) if number is not None]
+
+
+async def numbers_tagged(session: TenantSession, tag: str, *, limit: int) -> list[str] | None:
+    """The numbers at which contacts with a tidy tag are reached; None when more than `limit` contacts have it."""
+    tagged = (
+        await session.scalars(
+            select(ContactTag.contact_id)
+            .where(ContactTag.company_id == session.company_id, ContactTag.tag == tag)
+            .limit(limit + 1)
+        )
+    ).all()
+    if len(tagged) > limit:
+        return None
+    numbers = select(Contact.phone_number).where(
+        Contact.company_id == session.company_id,
+        Contact.phone_number.is_not(None),
+        or_(and_(Contact.id.in_(tagged), Contact.deleted_at.is_(None)), Contact.merged_into.in_(tagged)),
+    )
+    return [number for number in await session.scalars(numbers) if number is not None]
+
+
+def digits_of(search: str) -> str:
+    """What of a search could be part of a number."""
+    return _NOT_DIGITS.sub("", search)
 
 
 async def tags_of(session: TenantSession, contacts: Sequence[Contact]) -> dict[UUID, list[str]]:

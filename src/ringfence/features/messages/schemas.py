@@ -5,15 +5,24 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, HttpUrl, StringConstraints, UrlConstraints, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, UrlConstraints, model_validator
 
 from ringfence.features.messages.model import Media, Message, MessageEvent
-from ringfence.features.messages.values import MOST_UNDO_SECONDS
+from ringfence.features.messages.values import MOST_MEDIA, MOST_UNDO_SECONDS
 from ringfence.features.templates.schemas import Variables
 from ringfence.web.schemas import Answer, Body
 
 Spelled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-MediaURL = Annotated[HttpUrl, UrlConstraints(max_length=2000)]
+
+
+def _without_password(url: HttpUrl) -> HttpUrl:
+    if url.username is not None or url.password is not None:
+        raise ValueError("the address must not hold a user or password")
+    return url
+
+
+MediaURL = Annotated[HttpUrl, UrlConstraints(max_length=2000), AfterValidator(_without_password)]
+MediaIds = Annotated[list[UUID], Field(max_length=MOST_MEDIA, description="Uploads (`POST /api/media`) to attach.")]
 
 
 class SendBody(Body):
@@ -27,7 +36,8 @@ class SendBody(Body):
         default=None, description="One of the company's numbers; chosen by the server if left out."
     )
     contact_id: UUID | None = None
-    media_urls: list[MediaURL] = Field(default=[], description="Up to 10 addresses that Twilio can read.")
+    media_urls: list[MediaURL] = Field(default=[], description="Addresses that Twilio can read; up to 10 attachments.")
+    media_ids: MediaIds = Field(default=[])
     allow_duplicate: bool = Field(default=False, description="Send it even if the same text has just gone there.")
     undo_seconds: int = Field(
         default=0,
@@ -49,6 +59,17 @@ class RetryBody(Body):
     """How to send a text again."""
 
     from_number: Spelled | None = Field(default=None, description="Another number of the company, if wanted.")
+
+
+class UploadAnswer(Answer):
+    """A file that waits to be sent. `content_type` is what its bytes say; `keep_until` is how long it waits."""
+
+    id: UUID
+    file_name: str
+    content_type: str
+    size_bytes: int
+    keep_until: datetime
+    created_at: datetime
 
 
 class MediaAnswer(Answer):
@@ -87,6 +108,7 @@ class MessageAnswer(Answer):
     not_before: datetime | None
     retry_of: UUID | None
     template_id: UUID | None
+    bulk_send_id: UUID | None
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime

@@ -1,6 +1,8 @@
 """Words of a text's life, and which status may follow which."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -9,7 +11,7 @@ from ringfence.providers.twilio.codes import explain
 
 DIRECTIONS = ("inbound", "outbound")
 ENCODINGS = ("GSM-7", "UCS-2")
-SOURCES = ("api", "console", "retry", "scheduled", "auto_reply", "webhook", "sync")
+SOURCES = ("api", "console", "retry", "scheduled", "bulk", "auto_reply", "webhook", "sync")
 MEDIA_STATUSES = ("pending", "stored", "failed", "remote")
 
 # A status only moves to a higher rank; equal ranks are final against each other, so the first one stands.
@@ -69,8 +71,19 @@ MOST_MEDIA: Final = 10
 DUPLICATE_SECONDS: Final = 10
 """How long the same body to the same number counts as sent by mistake."""
 
-REPLY, TRANSACTIONAL, SCHEDULED = 0, 1, 2
-"""Priorities in the outbox: an answer goes before what the company begins, and that before what was planned."""
+MOST_MEDIA_BYTES: Final = 5_000_000
+"""Twilio's most bytes of one text's attachments together (error 11751)."""
+UPLOAD_LIFE: Final = timedelta(hours=24)
+"""How long an upload waits to be used."""
+MOST_WAITING_BYTES: Final = 500_000_000
+"""The most that a company can upload within that time."""
+LINK_LIFE: Final = timedelta(hours=24)
+"""How long Twilio can fetch a file after the text was handed to it; its own queue is ten hours at most."""
+_UPLOAD: Final = "upload:"
+
+REPLY, TRANSACTIONAL, SCHEDULED, BULK = 0, 1, 2, 3
+"""Priorities in the outbox: an answer goes before what the company begins, that before what was planned, and bulk last.
+"""
 
 ANSWERS: Final = frozenset({"api", "console", "retry", "auto_reply"})
 """Where a text comes from that may be an answer to the other side's text; what was planned ahead never is."""
@@ -78,6 +91,26 @@ ANSWER_HOURS: Final = 24
 """How long after the other side's last text one of ours counts as an answer to it."""
 MOST_UNDO_SECONDS: Final = 60
 """The longest that a text can wait to be taken back."""
+
+
+def attachments(media_ids: Iterable[UUID], media_urls: Iterable[str]) -> tuple[str, ...]:
+    """What a text carries, as it is written down: uploads by their ids, then addresses."""
+    return (*(f"{_UPLOAD}{media_id}" for media_id in media_ids), *media_urls)
+
+
+def upload_of(attachment: str) -> UUID | None:
+    """The upload that an attachment is, None for an address."""
+    return UUID(attachment.removeprefix(_UPLOAD)) if attachment.startswith(_UPLOAD) else None
+
+
+def uploads_of(written: Iterable[str]) -> list[UUID]:
+    """The uploads among what a text carries, in order."""
+    return [found for item in written if (found := upload_of(item)) is not None]
+
+
+def addresses_of(written: Iterable[str]) -> list[str]:
+    """The addresses among what a text carries, in order."""
+    return [item for item in written if upload_of(item) is None]
 
 
 def body_units(body: str) -> int:
@@ -118,10 +151,27 @@ class RemoveMedia(Job):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveUpload(Job):
+    """Delete the file of one upload that is no longer known."""
+
+    kind: ClassVar[str] = "messages.remove_upload"
+    upload_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepMessages(Job):
     """Ask Twilio about the company's texts that stay unfinished, and forget old idempotency keys."""
 
     kind: ClassVar[str] = "messages.sweep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexTexts(Job):
+    """Index a batch of the company's texts for the search, the newest first, after a place (none: from the newest)."""
+
+    kind: ClassVar[str] = "messages.index_texts"
+    after_at: datetime | None = None
+    after_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

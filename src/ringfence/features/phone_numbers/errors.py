@@ -1,8 +1,9 @@
 """Failures of the phone numbers room. Codes are stable; no message holds a whole number."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
-from ringfence.errors import ConflictError, RefusedError
+from ringfence.errors import ConflictError, InvalidInputError, RefusedError
 from ringfence.features.phone_numbers.values import last_four
 
 
@@ -32,6 +33,52 @@ class NotASenderError(ConflictError):
 
     def __init__(self) -> None:
         super().__init__("number_cannot_send", "Only an active number that can send texts can be the default.")
+
+
+class AlreadyYoursError(ConflictError):
+    """The company has the number that it wants to buy."""
+
+    def __init__(self) -> None:
+        super().__init__("number_is_yours", "This number belongs to the company already.")
+
+
+class PurchaseUnderWayError(ConflictError):
+    """Somebody is buying this number, or nobody knows yet whether it was bought."""
+
+    def __init__(self, purchase_id: UUID | None) -> None:
+        super().__init__(
+            "purchase_under_way",
+            "This number is just being bought; look at the purchase before you try again.",
+            {"purchase_id": None if purchase_id is None else str(purchase_id)},
+        )
+
+
+class PurchaseRefusedError(RefusedError):
+    """Twilio does not sell the number to this account."""
+
+    def __init__(self, purchase_id: UUID, *, code: int | None, reason: str) -> None:
+        super().__init__("purchase_refused", reason, {"purchase_id": str(purchase_id), "twilio_code": code})
+
+
+class NoSuchOffersError(InvalidInputError):
+    """Twilio sells no numbers of this kind in this country."""
+
+    def __init__(self, country: str, kind: str) -> None:
+        super().__init__("no_such_numbers", f"Twilio sells no {kind} numbers in the country {country}.")
+
+
+class KeyReusedError(ConflictError):
+    """The Idempotency-Key came with another request."""
+
+    def __init__(self) -> None:
+        super().__init__("idempotency_key_reused", "This Idempotency-Key came with another request before.")
+
+
+class NotConfirmedError(InvalidInputError):
+    """What was typed to confirm is not the number."""
+
+    def __init__(self) -> None:
+        super().__init__("not_confirmed", "Giving a number back cannot be undone: type the whole number as confirm.")
 
 
 class NoSenderError(RefusedError):

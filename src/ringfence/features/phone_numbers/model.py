@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ringfence.db.base import Base
+from ringfence.features.phone_numbers.values import PURCHASE_STATUSES
 from ringfence.tenancy.tables import TenantTable, directory_table, one_of, tenant_args, tenant_reference
 
 NUMBER_STATUSES = ("active", "inactive")
@@ -54,6 +55,47 @@ class PhoneNumber(TenantTable, Base):
     last_used_at: Mapped[datetime | None] = mapped_column(default=None)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)
     released_at: Mapped[datetime | None] = mapped_column(default=None)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class NumberPurchase(TenantTable, Base):
+    """One wish to buy a number, written down before Twilio is asked, and what became of it.
+
+    While it is open nobody asks Twilio for the same number again: whether it was bought, Twilio's list of the account
+    tells.
+    """
+
+    __tablename__ = "number_purchases"
+    __table_args__ = tenant_args(
+        one_of("status", PURCHASE_STATUSES),
+        tenant_reference("phone_number_id", "phone_numbers"),
+        Index(
+            "uq_number_purchases_open",
+            "company_id",
+            "phone_number",
+            unique=True,
+            postgresql_where=text("status IN ('buying', 'unknown')"),
+        ),
+        Index(
+            "uq_number_purchases_idempotency_key",
+            "company_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+        Index(None, "company_id", "phone_number_id", postgresql_where=text("phone_number_id IS NOT NULL")),
+    )
+
+    account_sid: Mapped[str]
+    phone_number: Mapped[str]
+    friendly_name: Mapped[str | None]
+    idempotency_key: Mapped[str | None]
+    status: Mapped[str]
+    twilio_code: Mapped[int | None] = mapped_column(default=None)
+    reason: Mapped[str | None] = mapped_column(default=None)
+    phone_number_id: Mapped[UUID | None] = mapped_column(default=None)
+    requested_by: Mapped[str]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -8,19 +8,19 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
 
-from ringfence.features.phone_numbers.model import PhoneNumber
+from ringfence.features.phone_numbers.model import NumberPurchase, PhoneNumber
 from ringfence.features.phone_numbers.values import (
     FASTEST_RATE,
     MOST_PRIORITY,
     SLOWEST_RATE,
     Intake,
-    NumberCounts,
     PlaceOfNumber,
     WebhookOutcome,
     text_address,
 )
 from ringfence.features.twilio_settings.schemas import ConnectedAnswer
-from ringfence.providers.twilio.records import NumberInfo
+from ringfence.kit.money import Money
+from ringfence.providers.twilio.records import NumberInfo, OfferInfo
 from ringfence.web.schemas import Answer, Body
 
 _AUTH_TOKEN = re.compile(r"[A-Za-z0-9]{32,64}")
@@ -194,13 +194,6 @@ class NumbersAtTwilioAnswer(BaseModel):
     items: list[NumberAtTwilioAnswer]
 
 
-class SyncAnswer(BaseModel):
-    """A sync that is on its way, or was already."""
-
-    kind: Literal["phone_numbers"] = "phone_numbers"
-    status: Literal["queued"] = "queued"
-
-
 class NumbersSyncStatus(Answer):
     """How the numbers stand; `last_synced_at` is when the newest list that is stored was asked for."""
 
@@ -210,13 +203,76 @@ class NumbersSyncStatus(Answer):
     released: int
 
 
-class SyncStatusAnswer(BaseModel):
-    """The state of what is synced from Twilio. `connection` is verified, unverified, suspended, or null without one."""
+class MoneyAnswer(Answer):
+    """An amount of money in millionths of one unit of its currency (ISO 4217)."""
 
-    connection: str | None
-    phone_numbers: NumbersSyncStatus
+    micros: int
+    currency: str
+
+
+class OfferAnswer(Answer):
+    """A number for sale. `address_requirements`: none, any, local or foreign; more than none is settled at Twilio."""
+
+    phone_number: str
+    friendly_name: str
+    country: str
+    locality: str | None
+    region: str | None
+    postal_code: str | None
+    sms: bool
+    mms: bool
+    voice: bool
+    address_requirements: str
+    beta: bool
+
+
+class OffersAnswer(Answer):
+    """Numbers for sale just now; none is kept for anybody. `monthly_price` is null where Twilio names none."""
+
+    items: list[OfferAnswer]
+    monthly_price: MoneyAnswer | None
 
     @classmethod
-    def about(cls, connection: str | None, counts: NumberCounts) -> Self:
+    def made_of(cls, offers: list[OfferInfo], price: Money | None) -> Self:
         """Put the parts together."""
-        return cls(connection=connection, phone_numbers=NumbersSyncStatus.of(counts))
+        return cls(
+            items=[OfferAnswer.of(offer) for offer in offers],
+            monthly_price=None if price is None else MoneyAnswer.of(price),
+        )
+
+
+class BuyBody(Body):
+    """The number to buy, as a search gave it."""
+
+    phone_number: Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")] = Field(
+        description="E.164, as in the search's answer."
+    )
+    friendly_name: Name | None = Field(default=None, description="Your name for it, here and at Twilio.")
+
+
+class PurchaseAnswer(Answer):
+    """What became of a purchase: `bought`; `buying` or `unknown` while it is being found out; `refused`, `not_bought`;
+    `unconfirmed` when nobody could find out.
+    """
+
+    id: UUID
+    status: str
+    phone_number: str
+    friendly_name: str | None
+    phone_number_id: UUID | None = Field(description="The number here, once it is bought.")
+    twilio_code: int | None
+    reason: str | None
+    requested_by: str
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def about(cls, purchase: NumberPurchase) -> Self:
+        """The answer for a stored purchase."""
+        return cls.of(purchase)
+
+
+class ReleaseBody(Body):
+    """Giving a number back for good."""
+
+    confirm: Annotated[str, StringConstraints(max_length=20)] = Field(description="The whole number, as it is shown.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Final, Literal
 from uuid import UUID
@@ -99,6 +99,18 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """A number that the company holds; what went through it until `others_until` is another company's."""
+
+    phone_number_id: UUID
+    others_until: datetime | None = None
+
+    def covers(self, at: datetime) -> bool:
+        """Whether what went through the number at an instant is the company's."""
+        return self.others_until is None or at > self.others_until
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookOutcome:
     """What became of pointing one number's inbound texts and calls here; `reason` is a sentence when it failed."""
 
@@ -131,6 +143,24 @@ class SyncPhoneNumbers(Job):
 
 
 SYNC_KEY: Final = SyncPhoneNumbers.kind
+
+PURCHASE_STATUSES: Final = ("buying", "unknown", "bought", "refused", "not_bought", "unconfirmed")
+OPEN_PURCHASES: Final = frozenset({"buying", "unknown"})
+"""Statuses of a purchase whose outcome nobody knows yet."""
+LOOK_AGAIN_SECONDS: Final = 60
+"""How long after one look Twilio is asked the next time whether a number was bought."""
+NOT_BOUGHT_AFTER: Final = timedelta(minutes=10)
+"""A number that Twilio does not list so long after the purchase was not bought."""
+UNCONFIRMED_AFTER: Final = timedelta(hours=24)
+"""A purchase about which Twilio could not be asked for so long is left to a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlePurchase(Job):
+    """Find out whether a number was bought, if the purchase has not been settled by itself."""
+
+    kind: ClassVar[str] = "phone_numbers.settle_purchase"
+    purchase_id: UUID
 
 
 def batches(items: Sequence[NumberInfo], size: int) -> Iterable[Sequence[NumberInfo]]:

@@ -42,6 +42,7 @@ class ScheduledText(TenantTable, Base):
     body: Mapped[str]
     template_id: Mapped[UUID | None]
     variables: Mapped[dict[str, Any]]
+    # What it carries, as `messages.values.attachments` writes it: uploads too.
     media_urls: Mapped[list[str]]
     due_at: Mapped[datetime]
     local_time: Mapped[str | None]

@@ -6,12 +6,14 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, exists, select, text, tuple_
+from sqlalchemy import ColumnElement, and_, exists, or_, select, text, tuple_
 
 from ringfence.errors import NotFoundError
 from ringfence.features.companies import queries as companies
 from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations.model import Conversation
+from ringfence.features.conversations.queries import visible_between
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries.timing import recipient_zones
 from ringfence.features.phone_numbers.model import PhoneNumber
@@ -51,10 +53,10 @@ class Due:
 
 
 async def list_scheduled(
-    session: TenantSession, *, filters: Filters, after: Position | None, limit: int
+    session: TenantSession, viewer: Viewer, *, filters: Filters, after: Position | None, limit: int
 ) -> Sequence[ScheduledText]:
     """Scheduled texts: up to limit + 1 after a position. Pending ones soonest first, all others latest first."""
-    query = select(ScheduledText).where(ScheduledText.company_id == session.company_id)
+    query = select(ScheduledText).where(ScheduledText.company_id == session.company_id, _visible_to(session, viewer))
     exact = {
         ScheduledText.status: filters.status,
         ScheduledText.to_number: filters.number,
@@ -75,15 +77,43 @@ async def list_scheduled(
     return (await session.scalars(query.limit(limit + 1))).all()
 
 
-async def get_scheduled(session: TenantSession, scheduled_id: UUID, *, lock: bool = False) -> ScheduledText:
-    """One scheduled text; `lock` keeps it as it is until the transaction ends. Raises NotFoundError."""
+async def get_scheduled(
+    session: TenantSession, viewer: Viewer, scheduled_id: UUID, *, lock: bool = False
+) -> ScheduledText:
+    """One scheduled text; `lock` keeps it as it is until the transaction ends.
+
+    Raises NotFoundError, also for one that the viewer may not see.
+    """
     query = select(ScheduledText).where(
-        ScheduledText.company_id == session.company_id, ScheduledText.id == scheduled_id
+        ScheduledText.company_id == session.company_id,
+        ScheduledText.id == scheduled_id,
+        _visible_to(session, viewer),
     )
     found = await session.scalar(query.with_for_update() if lock else query)
     if found is None:
         raise NotFoundError
     return found
+
+
+def _visible_to(session: TenantSession, viewer: Viewer) -> ColumnElement[bool]:
+    """It belongs to the conversation it will go into (any with the number, while no sender is chosen).
+
+    Whoever scheduled it sees it too.
+    """
+    sender = (
+        select(PhoneNumber.id)
+        .where(
+            PhoneNumber.company_id == session.company_id,
+            PhoneNumber.phone_number == ScheduledText.from_number,
+            PhoneNumber.released_at.is_(None),
+        )
+        .scalar_subquery()
+    )
+    between = visible_between(session, viewer, outside_number=ScheduledText.to_number, phone_number_id=sender)
+    if viewer.user_id is None:
+        return between
+    own = and_(ScheduledText.actor_kind == "user", ScheduledText.actor_id == viewer.user_id)
+    return or_(between, own)
 
 
 async def take_due(session: TenantSession, scheduled_id: UUID, *, now: datetime) -> ScheduledText | None:

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, NaiveDatetime, StringConstraints, model_validator
 
-from ringfence.features.messages.schemas import MediaURL, Spelled
+from ringfence.features.messages.schemas import MediaIds, MediaURL, Spelled
+from ringfence.features.messages.values import addresses_of, uploads_of
+from ringfence.features.scheduling.model import ScheduledText
 from ringfence.features.templates.schemas import Variables
 from ringfence.web.schemas import Answer, Body
 
@@ -28,6 +30,7 @@ class ScheduleBody(Body):
     from_number: Spelled | None = None
     contact_id: UUID | None = None
     media_urls: list[MediaURL] = Field(default=[])
+    media_ids: MediaIds = Field(default=[])
     scheduled_at: Moment = None
     local_time: LocalTime = None
     cancel_if_reply: bool = Field(default=False, description="Cancel it when the recipient texts before its time.")
@@ -48,6 +51,7 @@ class ScheduleChange(Body):
 
     body: WrittenBody | None = None
     media_urls: list[MediaURL] | None = None
+    media_ids: MediaIds | None = None
     from_number: Spelled | None = None
     scheduled_at: Moment = None
     local_time: LocalTime = None
@@ -75,6 +79,7 @@ class ScheduledAnswer(Answer):
     template_id: UUID | None
     variables: dict[str, Any]
     media_urls: list[str]
+    media_ids: list[UUID]
     due_at: datetime
     local_time: str | None
     zones: list[str]
@@ -88,3 +93,10 @@ class ScheduledAnswer(Answer):
     created_at: datetime
     updated_at: datetime
     settled_at: datetime | None
+
+    @classmethod
+    def about(cls, scheduled: ScheduledText) -> Self:
+        """The answer for a stored row."""
+        kept = {name: getattr(scheduled, name) for name in cls.model_fields if name not in {"media_ids", "media_urls"}}
+        written = scheduled.media_urls
+        return cls(**kept, media_urls=addresses_of(written), media_ids=uploads_of(written))

@@ -9,6 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from ringfence.features.audit_log import actions as audit_log
 from ringfence.features.audit_log.values import SYSTEM, Actor
+from ringfence.features.companies.values import RefreshHealth
+from ringfence.features.events.values import TellStaff
 from ringfence.features.twilio_settings import queries
 from ringfence.features.twilio_settings.errors import (
     AccountUnusableError,
@@ -25,6 +27,7 @@ from ringfence.features.twilio_settings.values import (
     StoredCredentials,
     token_context,
 )
+from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.kit.keyring import Keyring, SealBrokenError
 from ringfence.kit.secret import new_token, token_hash
@@ -129,7 +132,7 @@ async def mark_status(
     """Note what Twilio said about stored credentials; verified ones get the time of it.
 
     Changes nothing if they have been replaced or removed meanwhile. The audit log gets an entry for a person's check,
-    and for a rule's only when the state changes.
+    and for a rule's only when the state changes. When settings begin to fail, the company's admins are told.
     """
     settings = await queries.locked(session)
     if settings is None or settings.sealed_auth_token != credentials.sealed_auth_token:
@@ -142,6 +145,9 @@ async def mark_status(
     if before == after and actor.kind == "system":
         return
     settings.status, settings.status_reason, settings.updated_at = status, reason, now
+    await enqueue(session, RefreshHealth(), once_key=RefreshHealth.kind)
+    if status != "verified" and before != after:
+        await enqueue(session, TellStaff(news="twilio.failing", subject_id=settings.id))
     audit_log.record(
         session,
         actor=actor,

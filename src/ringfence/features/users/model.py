@@ -222,6 +222,19 @@ class PlatformUserSession(Base):
     expires_at: Mapped[datetime]
 
 
+class CompanyVisit(Base):
+    """Which company a super admin's session is inside, why, and until when; it ends with the session."""
+
+    __tablename__ = "company_visits"
+    __table_args__ = ({"info": global_table("where super admins are inside; who and why is in the company's own log")},)
+
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("platform_sessions.id", ondelete="CASCADE"), primary_key=True)
+    company_id: Mapped[UUID] = mapped_column(ForeignKey("companies.id"))
+    reason: Mapped[str]
+    started_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
 class LoginFailure(Base):
     """A failed log-in, counted per e-mail and address before any company is known."""
 

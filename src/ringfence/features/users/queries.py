@@ -11,6 +11,7 @@ from ringfence.errors import NotFoundError
 from ringfence.features.companies.model import Company
 from ringfence.features.users.model import (
     APIKey,
+    CompanyVisit,
     DirectoryAPIKey,
     DirectoryInvitation,
     DirectoryLogin,
@@ -79,18 +80,24 @@ async def is_email_taken(session: PlatformSession, email_norm: str) -> bool:
 
 async def live_platform_session(
     session: PlatformSession, token_hash: bytes, *, now: datetime
-) -> Row[PlatformUserSession, PlatformUser] | None:
-    """A super admin's session that is valid now, with the super admin."""
+) -> tuple[PlatformUserSession, PlatformUser, CompanyVisit | None, Company | None] | None:
+    """A super admin's session that is valid now, with the super admin, and the visit that it is on.
+
+    A visit whose time is over, or whose company is suspended, is none.
+    """
     query = (
-        select(PlatformUserSession, PlatformUser)
+        select(PlatformUserSession, PlatformUser, CompanyVisit, Company)
         .join(PlatformUser, PlatformUser.id == PlatformUserSession.platform_user_id)
+        .outerjoin(CompanyVisit, (CompanyVisit.session_id == PlatformUserSession.id) & (CompanyVisit.expires_at > now))
+        .outerjoin(Company, (Company.id == CompanyVisit.company_id) & (Company.status == "active"))
         .where(
             PlatformUserSession.token_hash == token_hash,
             PlatformUserSession.expires_at > now,
             PlatformUser.status == "active",
         )
     )
-    return (await session.execute(query)).one_or_none()
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else (row[0], row[1], row[2], row[3])
 
 
 async def live_session(session: TenantSession, session_id: UUID, *, now: datetime) -> User | None:

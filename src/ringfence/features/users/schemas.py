@@ -28,8 +28,20 @@ class CompanyName(Answer):
     name: str
 
 
+class VisitAnswer(Answer):
+    """The company that a super admin has entered: why, and when their time there ends by itself."""
+
+    company: CompanyName
+    reason: str
+    started_at: datetime
+    expires_at: datetime
+
+
 class Me(Answer):
-    """Who is calling, and what they may do. `csrf_token` is null for API keys, which need none."""
+    """Who is calling, and what they may do. `csrf_token` is null for API keys, which need none.
+
+    A super admin inside a company has `company`, `level` and `visit`; `visit.expires_at` is when that ends.
+    """
 
     kind: Literal["user", "api_key", "platform_user"]
     id: UUID
@@ -39,6 +51,7 @@ class Me(Answer):
     level: LevelName | None
     company: CompanyName | None
     csrf_token: str | None
+    visit: VisitAnswer | None = None
 
 
 class ChangeMe(Body):

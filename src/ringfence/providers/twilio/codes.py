@@ -205,6 +205,19 @@ _KNOWN: Final[dict[Scope, dict[Retry, dict[int, tuple[str, str]]]]] = {
             ),
             20005: ("The Twilio account is suspended or closed.", "Settle it with Twilio, then verify the connection."),
             20006: ("The credentials may not do this.", "Use the auth token or a key with more permissions."),
+            21404: ("A trial account can have one number only.", "Upgrade the Twilio account."),
+            21615: (
+                "A number of this country needs an address there.",
+                "Add the address at Twilio, and buy the number there with it.",
+            ),
+            21631: (
+                "A number of this country needs an address on file.",
+                "Add the address at Twilio, and buy the number there with it.",
+            ),
+            21649: (
+                "A number of this country needs papers that the regulator asks for.",
+                "Complete the regulatory bundle at Twilio, and buy the number there with it.",
+            ),
             20008: ("Test credentials cannot do this.", "Use the account's live credentials."),
             30002: (
                 "The Twilio account was suspended before the text went out.",
@@ -231,6 +244,10 @@ _KNOWN: Final[dict[Scope, dict[Retry, dict[int, tuple[str, str]]]]] = {
                 "Twilio refuses the address for delivery reports.",
                 "Set RINGFENCE_PUBLIC_URL to an address Twilio can reach.",
             ),
+            21421: ("This is not a number that Twilio sells.", "Choose one from a new search."),
+            21422: ("This number is not for sale, or no longer.", "Choose another one from a new search."),
+            21451: ("The area code is not valid.", "Correct the area code."),
+            21452: ("Twilio has no number in this area code.", "Try another area code."),
             21624: ("The text's period of validity is not allowed.", ""),
             21664: ("The fallback sender is not allowed here.", ""),
             21666: ("The fallback sender is not allowed here.", ""),

@@ -1,42 +1,33 @@
 """Control-plane calls to one Twilio account: look at its numbers, texts and calls; set webhooks; call; delete."""
 
-import logging
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Final, Self
-
-import aiohttp
-from twilio.base.exceptions import TwilioException
-from twilio.rest import Client
+from typing import Any, Final
 
 from ringfence.providers.twilio import media
 from ringfence.providers.twilio.answers import basic_authorization
-from ringfence.providers.twilio.api_url import TWILIO_API_URL, checked_base_url
+from ringfence.providers.twilio.connection import LARGEST_PAGE, checked_sid, pages, unusable_is_unreachable
 from ringfence.providers.twilio.errors import TwilioUnreachableError
+from ringfence.providers.twilio.lists import Lists
+from ringfence.providers.twilio.market import Market
 from ringfence.providers.twilio.records import (
     AccountInfo,
     CallInfo,
     MessageInfo,
     NumberInfo,
-    TwilioCredentials,
     account_info,
     call_info,
     message_info,
     number_info,
 )
-from ringfence.providers.twilio.transport import Transport, new_session
+from ringfence.providers.twilio.setup import Setup
 
-LARGEST_PAGE: Final = 1000
 _LARGEST_MEDIA_BYTES: Final = 16 * 1024 * 1024
 LARGEST_RECORDING_BYTES: Final = 32 * 1024 * 1024
 """Two hours of Twilio's MP3 (32 kbit/s)."""
 _RECORDING_SECONDS: Final = 120.0
-_SID_LENGTH: Final = 34
 
 
-class TwilioAccount:
+class TwilioAccount(Market, Setup):
     """One account, reached with its own credentials. Use it as `async with TwilioAccount(...) as account:`.
 
     Every request has its own deadline of `timeout_seconds`; nothing is ever repeated. Every method raises
@@ -44,44 +35,10 @@ class TwilioAccount:
     refused as no answer at all. Not for sending: that is SendClient.
     """
 
-    def __init__(
-        self,
-        credentials: TwilioCredentials,
-        *,
-        api_url: str = TWILIO_API_URL,
-        timeout_seconds: float = 30.0,
-    ) -> None:
-        self._credentials = credentials
-        self._base_url = checked_base_url(api_url)
-        self._timeout_seconds = timeout_seconds
-        self._session: aiohttp.ClientSession | None = None
-        self._client: Client | None = None
-
-    async def __aenter__(self) -> Self:
-        # Should any part of the SDK still log, phone numbers in addresses stay out of the log.
-        logging.getLogger("twilio").setLevel(logging.WARNING)
-        self._session = new_session()
-        self._client = Client(
-            self._credentials.auth_user,
-            self._credentials.auth_secret,
-            account_sid=self._credentials.account_sid,
-            http_client=Transport(self._session, base_url=self._base_url, timeout_seconds=self._timeout_seconds),
-            # Not empty, or the SDK reads another account's credentials from this process's environment.
-            environment={"_": ""},
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
-        self._session = self._client = None
-
     async def fetch_account(self) -> AccountInfo:
         """The account itself: proves the credentials. A Standard API key may not ask this (code 20003)."""
         sid = self._credentials.account_sid
-        with _unusable_is_unreachable():
+        with unusable_is_unreachable():
             info = account_info(await self._api.api.v2010.accounts(sid).fetch_async())
         self._require_own(info.sid)
         return info
@@ -89,9 +46,9 @@ class TwilioAccount:
     async def list_numbers(self, *, page_size: int = LARGEST_PAGE) -> list[NumberInfo]:
         """Every phone number of the account, through all pages, however many; or an error, never a part."""
         numbers: list[NumberInfo] = []
-        with _unusable_is_unreachable():
+        with unusable_is_unreachable():
             first = await self._api.incoming_phone_numbers.page_async(page_size=page_size)
-            async for page in _pages(first):
+            async for page in pages(first):
                 numbers += [number_info(instance) for instance in page]
         for number in numbers:
             self._require_own(number.account_sid)
@@ -118,16 +75,16 @@ class TwilioAccount:
             changes |= {"voice_url": voice_url, "voice_method": "POST", "voice_application_sid": ""}
         if status_callback is not None:
             changes |= {"status_callback": status_callback, "status_callback_method": "POST"}
-        number = self._api.incoming_phone_numbers(_checked_sid(sid, "PN"))
-        with _unusable_is_unreachable():
+        number = self._api.incoming_phone_numbers(checked_sid(sid, "PN"))
+        with unusable_is_unreachable():
             info = number_info(await number.update_async(**changes))
         self._require_own(info.account_sid)
         return info
 
     async def fetch_message(self, sid: str) -> MessageInfo:
         """One message of the account, as Twilio has it now."""
-        message = self._api.messages(_checked_sid(sid, "SM", "MM"))
-        with _unusable_is_unreachable():
+        message = self._api.messages(checked_sid(sid, "SM", "MM"))
+        with unusable_is_unreachable():
             info = message_info(await message.fetch_async())
         self._require_own(info.account_sid)
         return info
@@ -153,9 +110,9 @@ class TwilioAccount:
         if from_number is not None:
             filters["from_"] = from_number
         found: list[MessageInfo] = []
-        with _unusable_is_unreachable():
+        with unusable_is_unreachable():
             first = await self._api.messages.page_async(**filters)
-            async for page in _pages(first, max_pages=max_pages):
+            async for page in pages(first, max_pages=max_pages):
                 found += [message_info(instance) for instance in page]
         for message in found:
             self._require_own(message.account_sid)
@@ -168,8 +125,8 @@ class TwilioAccount:
 
     async def delete_message(self, sid: str) -> None:
         """Delete a message at Twilio, for ever. Code 20009: not finished yet, later."""
-        message = self._api.messages(_checked_sid(sid, "SM", "MM"))
-        with _unusable_is_unreachable():
+        message = self._api.messages(checked_sid(sid, "SM", "MM"))
+        with unusable_is_unreachable():
             deleted = await message.delete_async()
         if not deleted:
             raise TwilioUnreachableError("bad_answer")
@@ -182,7 +139,7 @@ class TwilioAccount:
         `status_callback` is told of every state. Twilio has no idempotency key for calls: after any
         TwilioUnreachableError but `busy` the telephone may ring all the same, so asking again may ring twice.
         """
-        with _unusable_is_unreachable():
+        with unusable_is_unreachable():
             instance = await self._api.calls.create_async(
                 to=to,
                 from_=from_number,
@@ -197,16 +154,16 @@ class TwilioAccount:
 
     async def end_call(self, sid: str) -> CallInfo:
         """Hang up a call, whether it rings or people talk. Code 21220: it has ended already."""
-        call = self._api.calls(_checked_sid(sid, "CA"))
-        with _unusable_is_unreachable():
+        call = self._api.calls(checked_sid(sid, "CA"))
+        with unusable_is_unreachable():
             info = call_info(await call.update_async(status="completed"))
         self._require_own(info.account_sid)
         return info
 
     async def fetch_call(self, sid: str) -> CallInfo:
         """One leg of a call, as Twilio has it now; reading may lag behind its callbacks."""
-        call = self._api.calls(_checked_sid(sid, "CA"))
-        with _unusable_is_unreachable():
+        call = self._api.calls(checked_sid(sid, "CA"))
+        with unusable_is_unreachable():
             info = call_info(await call.fetch_async())
         self._require_own(info.account_sid)
         return info
@@ -218,7 +175,7 @@ class TwilioAccount:
 
         A call just accepted may not be listed yet: an empty list proves nothing.
         """
-        with _unusable_is_unreachable():
+        with unusable_is_unreachable():
             page = await self._api.calls.page_async(to=to, from_=from_number, page_size=page_size)
             found = [call_info(instance) for instance in page]
         for call in found:
@@ -229,7 +186,7 @@ class TwilioAccount:
     async def fetch_recording(self, sid: str, *, max_bytes: int = LARGEST_RECORDING_BYTES) -> media.FetchedMedia:
         """The sound of a recording as MP3, whole and in memory. Raises MediaRefusedError over `max_bytes`."""
         account = self._credentials.account_sid
-        path = f"/2010-04-01/Accounts/{account}/Recordings/{_checked_sid(sid, 'RE')}.mp3"
+        path = f"/2010-04-01/Accounts/{account}/Recordings/{checked_sid(sid, 'RE')}.mp3"
         return await self.fetch_media(
             f"{self._base_url}{path}", max_bytes=max_bytes, timeout_seconds=_RECORDING_SECONDS
         )
@@ -253,47 +210,6 @@ class TwilioAccount:
         )
 
     @property
-    def _api(self) -> Client:
-        if self._client is None:
-            raise RuntimeError("use TwilioAccount in an `async with`")
-        return self._client
-
-    def _require_own(self, account_sid: str) -> None:
-        if account_sid != self._credentials.account_sid:
-            raise TwilioUnreachableError("bad_answer")
-
-
-async def _pages(page: Any, *, max_pages: int | None = None) -> AsyncIterator[Any]:
-    """The page and those after it. A list that leads back to a page already read has no end: an error."""
-    seen: set[str] = set()
-    count = 1
-    while True:
-        yield page
-        following = page.next_page_url
-        if following is None or count == max_pages:
-            return
-        if following in seen:
-            raise TwilioUnreachableError("bad_answer")
-        seen.add(following)
-        page = await page.next_page_async()
-        count += 1
-
-
-@contextmanager
-def _unusable_is_unreachable() -> Generator[None]:
-    """An answer that the SDK cannot use is no answer.
-
-    It reads answers without checking them, so a wrong shape comes up as whichever error the code meets first.
-    """
-    try:
-        yield
-    except (TwilioException, ValueError, TypeError, LookupError, AttributeError):
-        # Without its cause: that one holds the whole answer, with numbers and texts.
-        raise TwilioUnreachableError("bad_answer") from None
-
-
-def _checked_sid(sid: str, *prefixes: str) -> str:
-    """The SID, which becomes part of an address. Raises ValueError if it is none of these kinds."""
-    if not (sid.startswith(prefixes) and len(sid) == _SID_LENGTH and sid.isascii() and sid.isalnum()):
-        raise ValueError(f"not a Twilio identifier of kind {' or '.join(prefixes)}")
-    return sid
+    def lists(self) -> Lists:
+        """The account's log of texts, calls and recordings."""
+        return Lists(self._api, self._credentials.account_sid, self._base_url)

@@ -65,6 +65,34 @@ class NumberInfo:
     voice_method: str | None = None
     voice_application_sid: str | None = None
     status_callback: str | None = field(default=None, repr=False)
+    trunk_sid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferInfo:
+    """A number for sale. `address_requirements` is none, any, local or foreign."""
+
+    phone_number: str
+    friendly_name: str
+    country: str
+    locality: str | None
+    region: str | None
+    postal_code: str | None
+    sms: bool
+    mms: bool
+    voice: bool
+    address_requirements: str
+    beta: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInfo:
+    """A messaging service: where texts to its numbers go, unless it leaves that to each number."""
+
+    sid: str
+    friendly_name: str
+    inbound_url: str | None = field(repr=False)
+    number_decides: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +141,27 @@ class CallInfo:
     price: Money | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """The sound of a call as Twilio has it. `source` says what made it (`RecordVerb` is a message that was left)."""
+
+    sid: str
+    account_sid: str
+    call_sid: str
+    status: str
+    source: str
+    duration_seconds: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """An attachment of a text: where it is, and what kind of file."""
+
+    url: str = field(repr=False)
+    content_type: str | None
+
+
 def account_info(instance: Any) -> AccountInfo:
     """From the SDK's account."""
     return AccountInfo(
@@ -148,6 +197,35 @@ def number_info(instance: Any) -> NumberInfo:
         voice_application_sid=_text_or_none(instance.voice_application_sid),
         status_callback=_text_or_none(instance.status_callback),
         status=_text_or_none(instance.status),
+        trunk_sid=_text_or_none(instance.trunk_sid),
+    )
+
+
+def offer_info(instance: Any) -> OfferInfo:
+    """From the SDK's number for sale. Capabilities may be spelled in capitals."""
+    able = {name.lower() for name, can in (instance.capabilities or {}).items() if can}
+    return OfferInfo(
+        phone_number=_text(instance.phone_number),
+        friendly_name=_text(instance.friendly_name or instance.phone_number),
+        country=_text(instance.iso_country),
+        locality=_text_or_none(instance.locality),
+        region=_text_or_none(instance.region),
+        postal_code=_text_or_none(instance.postal_code),
+        sms="sms" in able,
+        mms="mms" in able,
+        voice="voice" in able,
+        address_requirements=_text(instance.address_requirements or "none"),
+        beta=bool(instance.beta),
+    )
+
+
+def service_info(instance: Any) -> ServiceInfo:
+    """From the SDK's messaging service."""
+    return ServiceInfo(
+        sid=_text(instance.sid),
+        friendly_name=_text(instance.friendly_name or ""),
+        inbound_url=_text_or_none(instance.inbound_request_url),
+        number_decides=bool(instance.use_inbound_webhook_on_number),
     )
 
 
@@ -187,6 +265,26 @@ def call_info(instance: Any) -> CallInfo:
         started_at=_moment(instance.start_time) if instance.start_time else None,
         ended_at=_moment(instance.end_time) if instance.end_time else None,
         price=_price(instance.price, instance.price_unit),
+    )
+
+
+def recording_info(instance: Any) -> RecordingInfo:
+    """From the SDK's recording."""
+    return RecordingInfo(
+        sid=_text(instance.sid),
+        account_sid=_text(instance.account_sid),
+        call_sid=_text(instance.call_sid or ""),
+        status=_text(instance.status or ""),
+        source=_text(instance.source or ""),
+        duration_seconds=whole_number(instance.duration),
+        created_at=_moment(instance.date_created),
+    )
+
+
+def media_info(instance: Any, base_url: str) -> MediaInfo:
+    """From the SDK's media; the file is at the address without `.json`."""
+    return MediaInfo(
+        url=base_url + _text(instance.uri).removesuffix(".json"), content_type=_text_or_none(instance.content_type)
     )
 
 

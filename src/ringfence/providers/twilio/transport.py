@@ -19,7 +19,7 @@ from typing_extensions import override
 from yarl import URL
 
 from ringfence.providers.twilio.answers import basic_authorization, read_capped
-from ringfence.providers.twilio.api_url import at_base_url
+from ringfence.providers.twilio.api_url import at_base_url, is_twilio
 from ringfence.providers.twilio.errors import TwilioUnreachableError, raise_for_answer
 
 _LARGEST_ANSWER_BYTES: Final = 16 * 1024 * 1024  # a page of 1000 numbers is about 2 MB
@@ -62,7 +62,7 @@ class Transport(AsyncHttpClient):
         """
         del timeout, allow_redirects
         url = at_base_url(uri, self._base_url)
-        if not url.startswith(self._base_url + "/"):
+        if not is_twilio(url, self._base_url):
             raise TwilioUnreachableError("bad_answer")  # a page link that leads elsewhere gets no credentials
         if params:
             url += ("&" if "?" in url else "?") + urlencode(params, doseq=True)

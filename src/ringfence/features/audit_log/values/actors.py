@@ -44,10 +44,10 @@ class Requester(Protocol):
 
 
 class CompanyRequester(Requester, Protocol):
-    """A person or key of a company (`ringfence.web.caller.Caller` is one)."""
+    """A person or key of a company, or a super admin inside it (`ringfence.web.caller.Caller` is one)."""
 
     @property
-    def kind(self) -> Literal["user", "api_key"]: ...  # noqa: D102  # the class says it
+    def kind(self) -> Literal["user", "api_key", "platform"]: ...  # noqa: D102  # the class says it
 
 
 def actor_of(caller: CompanyRequester) -> Actor:

@@ -78,6 +78,7 @@ async def receive(session: TenantSession, *, sid: str, account_sid: str, from_nu
                 created_at=now,
             )
         )
+    await legs.tell(session, call, kind="call.incoming")
     await session.flush()
     return call
 

@@ -75,6 +75,7 @@ async def unconfirmed(session: TenantSession, call_id: UUID) -> None:
     call = await legs.locked(session, call_id)
     if call is not None and CALL_RANKS[call.status] < CALL_RANKS["unconfirmed"]:
         call.status, call.reason, call.updated_at = "unconfirmed", "unconfirmed", utc_now()
+        await legs.tell(session, call)
         await session.flush()
 
 
@@ -83,4 +84,5 @@ async def _end(session: TenantSession, call: Call, status: str, reason: str) -> 
     first = (await queries.legs_of(session, call.id))[0]
     first.status, first.ended_at = status, now
     call.status, call.reason, call.ended_at, call.updated_at = status, reason, now, now
+    await legs.tell(session, call)
     await session.flush()

@@ -16,32 +16,35 @@ from ringfence.features.calls.errors import NotOverError
 from ringfence.features.calls.model import Call, CallSettings, RingEntry
 from ringfence.features.calls.values.jobs import RemoveRecordings
 from ringfence.features.calls.values.states import FINAL
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.users import queries as users
 from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
 
 
-async def write_notes(session: TenantSession, call_id: UUID, *, notes: str) -> Call:
+async def write_notes(session: TenantSession, viewer: Viewer, call_id: UUID, *, notes: str) -> Call:
     """Replace a call's notes. Raises NotFoundError."""
-    call = await queries.get_call(session, call_id)
+    call = await queries.get_call(session, viewer, call_id)
     call.notes, call.updated_at = notes, utc_now()
+    await legs.tell(session, call)
     await session.flush()
     return call
 
 
-async def delete_call(session: TenantSession, call_id: UUID, *, actor: Actor) -> None:
+async def delete_call(session: TenantSession, viewer: Viewer, call_id: UUID, *, actor: Actor) -> None:
     """Remove a call that has ended from view, and its sound for good. Nothing changes at Twilio.
 
     Raises NotFoundError, NotOverError.
     """
-    await queries.get_call(session, call_id)
+    await queries.get_call(session, viewer, call_id)
     call = await legs.locked(session, call_id)
     if call is None or call.deleted_at is not None:
         raise NotFoundError
     if call.status not in FINAL | {"unconfirmed"}:
         raise NotOverError
     call.deleted_at = utc_now()
+    await legs.tell(session, call)
     await enqueue(session, RemoveRecordings(call_id=call.id), once_key=f"remove-recordings:{call.id}")
     audit_log.record(session, actor=actor, action="call.deleted", target_kind="call", target_id=call.id)
     await session.flush()

@@ -1,13 +1,16 @@
 """Merging what Twilio says of legs, and letting the call follow."""
 
 from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import exists, select
 
 from ringfence.features.calls import queries
 from ringfence.features.calls.model import Call, CallLeg, CallRecording
-from ringfence.features.calls.values.states import CALL_RANKS, Leg, News, merge, whole
+from ringfence.features.calls.values.states import CALL_RANKS, Leg, News, as_told, merge, whole
+from ringfence.features.conversations import queries as conversations
+from ringfence.features.events.actions import emit
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
 
@@ -57,9 +60,11 @@ async def follow(session: TenantSession, call: Call, legs: Sequence[CallLeg]) ->
     if priced:
         call.price_micros = sum(leg.price_micros or 0 for leg in priced)
         call.price_currency = priced[0].price_currency
-    found = whole(call.direction, states, voicemail=bool(has_voicemail))
+    rule = as_told if call.source == "sync" else whole
+    found = rule(call.direction, states, voicemail=bool(has_voicemail))
     if CALL_RANKS[found.status] < CALL_RANKS[call.status]:
         return
+    before = (call.status, call.reason, call.user_id)
     call.status, call.reason = found.status, found.reason
     if found.talk is not None:
         call.answered_at = found.talk.talk_began
@@ -68,7 +73,20 @@ async def follow(session: TenantSession, call: Call, legs: Sequence[CallLeg]) ->
     ends = [state.ended_at for state in states if state.ended_at is not None]
     if CALL_RANKS[call.status] == 40 and ends:
         call.ended_at = max(ends)
+    # A call of the past is no news to anybody.
+    if call.source != "sync" and (call.status, call.reason, call.user_id) != before:
+        await tell(session, call)
     await session.flush()
+
+
+async def tell(
+    session: TenantSession, call: Call, *, kind: Literal["call.incoming", "call.status"] = "call.status"
+) -> None:
+    """Let whoever watches the company, and may see the call's thread if there is one, hear of the call."""
+    thread = await conversations.find_between(
+        session, phone_number_id=call.phone_number_id, outside_number=call.outside_number
+    )
+    emit(session, kind=kind, subject_id=call.id, conversation_id=thread.id if thread else None)
 
 
 def _state(row: CallLeg) -> Leg:

@@ -17,6 +17,7 @@ from ringfence.features.calls.values.states import FINAL
 from ringfence.features.consent import queries as consent
 from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations import queries as conversations
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.messages.queries import facts, gate
 from ringfence.features.phone_numbers import queries as phone_numbers
 from ringfence.features.phone_numbers.model import PhoneNumber
@@ -48,10 +49,11 @@ class Wanted:
     redial_of: UUID | None = None
 
 
-async def place(session: TenantSession, wanted: Wanted, *, actor: Actor) -> Call:
+async def place(session: TenantSession, viewer: Viewer, wanted: Wanted, *, actor: Actor) -> Call:
     """Store a call and have it made: the user's telephone rings first, then the contact is dialled.
 
-    Raises NotFoundError for an unknown user or contact, InvalidInputError for a contact without this number,
+    Raises NotFoundError for an unknown user or contact, NotYoursError for a number whose conversation the viewer may
+    not see, InvalidInputError for a contact without this number,
     CallUnderWayError, and RefusedError when the gate says no (`company_suspended`, `not_connected`,
     `settings_unverified`, `account_suspended`, `no_phone`, `opted_out`, `own_number` and those of the caller id);
     nothing is stored then.
@@ -61,6 +63,7 @@ async def place(session: TenantSession, wanted: Wanted, *, actor: Actor) -> Call
     if user.status != "active" or user.phone is None:
         raise NoPhoneError
     to_number, contact_id = await _person(session, wanted)
+    await conversations.refuse_hidden(session, viewer, outside_number=to_number, from_number=wanted.from_number)
     under_way = await queries.just_asked_for(session, user_id=user.id, outside_number=to_number)
     if under_way is not None:
         raise CallUnderWayError(under_way)
@@ -95,6 +98,7 @@ async def place(session: TenantSession, wanted: Wanted, *, actor: Actor) -> Call
         after={"to": last_four(to_number), "from": last_four(number.phone_number), "user_id": user.id},
     )
     await session.flush()
+    await legs.tell(session, call)
     await enqueue(session, PlaceCall(call_id=call.id), once_key=f"call:{call.id}")
     return call
 
@@ -122,9 +126,9 @@ async def ask_gate(session: TenantSession, *, to_number: str, phone: str, reques
     return number
 
 
-async def ask_to_hang_up(session: TenantSession, call_id: UUID, *, actor: Actor) -> Call:
+async def ask_to_hang_up(session: TenantSession, viewer: Viewer, call_id: UUID, *, actor: Actor) -> Call:
     """Have a call ended. One that Twilio was not asked for yet is canceled at once. Raises OverError."""
-    await queries.get_call(session, call_id)
+    await queries.get_call(session, viewer, call_id)
     call = await legs.locked(session, call_id)
     if call is None or call.status in FINAL:
         raise OverError
@@ -136,6 +140,7 @@ async def ask_to_hang_up(session: TenantSession, call_id: UUID, *, actor: Actor)
     else:
         await enqueue(session, HangUpCall(call_id=call.id), once_key=f"hang-up:{call.id}")
     call.hang_up_asked_at = call.updated_at = now
+    await legs.tell(session, call)
     audit_log.record(session, actor=actor, action="call.hung_up", target_kind="call", target_id=call.id)
     await session.flush()
     return call

@@ -59,6 +59,9 @@ async def mark_stored(session: TenantSession, recording_id: UUID, *, content_typ
     if recording is None:
         return False
     recording.status, recording.content_type, recording.size_bytes = "stored", content_type, size_bytes
+    call = await legs.locked(session, recording.call_id)
+    if call is not None:
+        await legs.tell(session, call)
     await session.flush()
     return True
 

@@ -17,6 +17,8 @@ from ringfence.features.calls.schemas import CallAnswer, NotesBody
 from ringfence.features.calls.values.states import CALL_STATUSES
 from ringfence.features.companies.queries import default_region
 from ringfence.features.contacts.values import read_number
+from ringfence.features.conversations.routes import Looking
+from ringfence.features.conversations.values import Viewer
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.sessions import TenantSession
 from ringfence.web.caller import Manager, Reader, Sender, TenantDB
@@ -36,6 +38,7 @@ async def list_calls(
     request: Request,
     caller: Reader,
     session: TenantDB,
+    viewer: Looking,
     *,
     direction: Literal["inbound", "outbound"] | None = None,
     status: Annotated[str | None, Query(pattern=f"^({'|'.join(CALL_STATUSES)})$")] = None,
@@ -58,8 +61,8 @@ async def list_calls(
         created_to=_aware(created_to),
     )
     cursors = Cursors(service(request, Keyring), caller.company_id, "calls", asdict(filters))
-    rows = await queries.list_calls(session, filters=filters, after=cursors.read(cursor), limit=limit)
-    return await _page(session, cursors, rows, limit)
+    rows = await queries.list_calls(session, viewer, filters=filters, after=cursors.read(cursor), limit=limit)
+    return await _page(session, viewer, cursors, rows, limit)
 
 
 @threads.get("/{conversation_id}/calls")
@@ -68,42 +71,47 @@ async def list_calls_of_conversation(
     conversation_id: UUID,
     caller: Reader,
     session: TenantDB,
+    viewer: Looking,
     *,
     limit: PageLimit = DEFAULT_PAGE,
     cursor: PageCursor = None,
 ) -> Page[CallAnswer]:
     """The calls between the two numbers of a conversation, newest first."""
     cursors = Cursors(service(request, Keyring), caller.company_id, "conversation-calls", conversation_id)
-    rows = await queries.of_conversation(session, conversation_id, after=cursors.read(cursor), limit=limit)
-    return await _page(session, cursors, rows, limit)
+    rows = await queries.of_conversation(session, viewer, conversation_id, after=cursors.read(cursor), limit=limit)
+    return await _page(session, viewer, cursors, rows, limit)
 
 
 @router.get("/{call_id}")
-async def get_call(call_id: UUID, _caller: Reader, session: TenantDB) -> CallAnswer:
+async def get_call(call_id: UUID, _caller: Reader, session: TenantDB, viewer: Looking) -> CallAnswer:
     """One call."""
-    return await answer(session, await queries.get_call(session, call_id))
+    return await answer(session, viewer, await queries.get_call(session, viewer, call_id))
 
 
 @router.patch("/{call_id}")
-async def write_notes(call_id: UUID, _caller: Sender, session: TenantDB, body: NotesBody) -> CallAnswer:
+async def write_notes(
+    call_id: UUID, _caller: Sender, session: TenantDB, viewer: Looking, body: NotesBody
+) -> CallAnswer:
     """Replace the notes of a call."""
-    return await answer(session, await keeping.write_notes(session, call_id, notes=body.notes))
+    return await answer(session, viewer, await keeping.write_notes(session, viewer, call_id, notes=body.notes))
 
 
 @router.delete("/{call_id}", status_code=204)
-async def delete_call(call_id: UUID, caller: Manager, session: TenantDB) -> None:
+async def delete_call(call_id: UUID, caller: Manager, session: TenantDB, viewer: Looking) -> None:
     """Remove a call that has ended, and its sound for good. 409 `not_over` before. Nothing changes at Twilio."""
-    await keeping.delete_call(session, call_id, actor=actor_of(caller))
+    await keeping.delete_call(session, viewer, call_id, actor=actor_of(caller))
 
 
-async def answer(session: TenantSession, call: Call) -> CallAnswer:
+async def answer(session: TenantSession, viewer: Viewer, call: Call) -> CallAnswer:
     """The answer for one call."""
-    return CallAnswer.made_of((await queries.shown(session, [call]))[0])
+    return CallAnswer.made_of((await queries.shown(session, viewer, [call]))[0])
 
 
-async def _page(session: TenantSession, cursors: Cursors, rows: Sequence[Call], limit: int) -> Page[CallAnswer]:
+async def _page(
+    session: TenantSession, viewer: Viewer, cursors: Cursors, rows: Sequence[Call], limit: int
+) -> Page[CallAnswer]:
     page, next_cursor = cursors.page(rows, limit, lambda row: Position(row.created_at, row.id))
-    items = [CallAnswer.made_of(item) for item in await queries.shown(session, page)]
+    items = [CallAnswer.made_of(item) for item in await queries.shown(session, viewer, page)]
     return Page(items=items, next_cursor=next_cursor)
 
 

@@ -14,6 +14,7 @@ from ringfence.features.calls.routes.calls import answer
 from ringfence.features.calls.schemas import CallAnswer, PlaceBody, RedialBody
 from ringfence.features.companies.queries import default_region
 from ringfence.features.contacts.values import read_number
+from ringfence.features.conversations.routes import Looking
 from ringfence.web.caller import Caller, Level, Sender, TenantDB
 from ringfence.web.problems import PROBLEM_RESPONSES
 
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/api/calls", tags=["calls"], responses=PROBLEM_RESPON
 
 
 @router.post("", status_code=202)
-async def place_call(caller: Sender, session: TenantDB, body: PlaceBody) -> CallAnswer:
+async def place_call(caller: Sender, session: TenantDB, viewer: Looking, body: PlaceBody) -> CallAnswer:
     """Call somebody: your own telephone rings first; when you answer, the other one is dialled.
 
     The other side sees the company's number. 422 with a stable code when the call is refused; nothing is stored then.
@@ -34,13 +35,15 @@ async def place_call(caller: Sender, session: TenantDB, body: PlaceBody) -> Call
         from_number=None if body.from_number is None else read_number(body.from_number, region=region),
         source="api" if caller.kind == "api_key" else "console",
     )
-    return await answer(session, await placing.place(session, wanted, actor=actor_of(caller)))
+    return await answer(session, viewer, await placing.place(session, viewer, wanted, actor=actor_of(caller)))
 
 
 @router.post("/{call_id}/redial", status_code=202)
-async def redial(call_id: UUID, caller: Sender, session: TenantDB, body: RedialBody | None = None) -> CallAnswer:
+async def redial(
+    call_id: UUID, caller: Sender, session: TenantDB, viewer: Looking, body: RedialBody | None = None
+) -> CallAnswer:
     """Call the outside number of an earlier call again (also back, after one that came in), from the same number."""
-    earlier = await queries.get_call(session, call_id)
+    earlier = await queries.get_call(session, viewer, call_id)
     wanted = Wanted(
         user_id=_who(caller, body.user_id if body else None),
         to_number=earlier.outside_number,
@@ -48,16 +51,16 @@ async def redial(call_id: UUID, caller: Sender, session: TenantDB, body: RedialB
         source="redial",
         redial_of=earlier.id,
     )
-    return await answer(session, await placing.place(session, wanted, actor=actor_of(caller)))
+    return await answer(session, viewer, await placing.place(session, viewer, wanted, actor=actor_of(caller)))
 
 
 @router.post("/{call_id}/hang-up", status_code=202)
-async def hang_up(call_id: UUID, caller: Sender, session: TenantDB) -> CallAnswer:
+async def hang_up(call_id: UUID, caller: Sender, session: TenantDB, viewer: Looking) -> CallAnswer:
     """End a call that lasts: one's own; anybody's with the right to manage. 409 `over` when it has ended."""
-    call = await queries.get_call(session, call_id)
+    call = await queries.get_call(session, viewer, call_id)
     if caller.level < Level.MANAGE and (caller.user_id is None or call.user_id != caller.user_id):
         raise ForbiddenError
-    return await answer(session, await placing.ask_to_hang_up(session, call_id, actor=actor_of(caller)))
+    return await answer(session, viewer, await placing.ask_to_hang_up(session, viewer, call_id, actor=actor_of(caller)))
 
 
 def _who(caller: Caller, named: UUID | None) -> UUID:

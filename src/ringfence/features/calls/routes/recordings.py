@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 
 from ringfence.errors import NotFoundError
 from ringfence.features.calls import queries
+from ringfence.features.conversations.routes import Looking
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.web.caller import Reader, TenantDB
 from ringfence.web.problems import PROBLEM_RESPONSES
@@ -24,10 +25,12 @@ async def read_recording(
     call_id: UUID,
     caller: Reader,
     session: TenantDB,
+    viewer: Looking,
+    *,
     recording_id: Annotated[UUID | None, Query(description="One of several; the first if left out.")] = None,
 ) -> FileResponse:
     """The sound of a call, or the message that was left."""
-    item = await queries.stored_recording(session, call_id, recording_id)
+    item = await queries.stored_recording(session, viewer, call_id, recording_id)
     store = service(request, MediaStore)
     if not await store.exists(caller.company_id, item.id):
         raise NotFoundError

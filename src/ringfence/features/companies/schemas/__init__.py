@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from ringfence.features.companies.schemas.texting import ChangeTexting, TextingRules
-from ringfence.features.companies.values import CompanyStatus, OptOutScope
+from ringfence.features.companies.values import AgentsSee, OptOutScope
 from ringfence.web.schemas import Answer, Body
 
 CompanyName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -23,6 +23,7 @@ class CompanyAnswer(Answer):
     time_zone: str
     default_region: str
     opt_out_scope: OptOutScope
+    agents_see: AgentsSee
     texting: TextingRules
     created_at: datetime
 
@@ -34,17 +35,10 @@ class ChangeCompany(Body):
     time_zone: ZoneName | None = None
     default_region: RegionCode | None = None
     opt_out_scope: OptOutScope | None = None
+    agents_see: AgentsSee | None = Field(
+        default=None, description="Which conversations agents see; managers and admins see all of them."
+    )
     texting: ChangeTexting | None = None
-
-
-class PlatformCompanyAnswer(Answer):
-    """A company as super admins see it: no content."""
-
-    id: UUID
-    name: str
-    status: CompanyStatus
-    time_zone: str
-    created_at: datetime
 
 
 class CreateCompany(Body):
@@ -53,9 +47,3 @@ class CreateCompany(Body):
     name: CompanyName
     time_zone: ZoneName = "UTC"
     default_region: RegionCode = "US"
-
-
-class ChangeCompanyStatus(Body):
-    """Suspend a company or make it active again."""
-
-    status: CompanyStatus

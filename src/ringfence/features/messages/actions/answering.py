@@ -11,6 +11,7 @@ from ringfence.features.audit_log.values import SYSTEM
 from ringfence.features.companies import queries as companies
 from ringfence.features.companies.schemas.texting import AutoReply, TextingRules
 from ringfence.features.consent import queries as consent
+from ringfence.features.conversations.values import THE_COMPANY
 from ringfence.features.messages.actions.sending import Draft, hand_in, take_turns
 from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries.messages import find_message
@@ -29,7 +30,7 @@ async def answer_by_itself(session: TenantSession, message_id: UUID) -> Message 
     Nobody is answered who opted out, nor one of the company's own numbers (two that answer each other would never
     stop), nor twice on one day of the company's zone in one conversation, nor from a number that was given up since.
     """
-    inbound = await find_message(session, message_id)
+    inbound = await find_message(session, THE_COMPANY, message_id)
     if inbound is None or inbound.from_number is None or inbound.created_at < utc_now() - _STILL_WANTED:
         return None
     rules = await companies.texting_rules(session)

@@ -11,6 +11,7 @@ from ringfence.dispatch.ports import Credentials, Hold, Noted, Refuse, Settled, 
 from ringfence.features.consent import actions as consent
 from ringfence.features.consent.values import OPTED_OUT_AT_TWILIO
 from ringfence.features.messages.actions import budgeting, recording
+from ringfence.features.messages.actions.links import with_links
 from ringfence.features.messages.actions.merging import Event, Merged, News, Record, merge, refuse
 from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries import facts, gate
@@ -50,7 +51,8 @@ class MessageTexts:
         verdicts: dict[UUID, Verdict] = {}
         spending = budgeting.Spending()
         for item in claimed:
-            verdict = gate.ask(spending.before(item.facts)) or item.text
+            text = with_links(item.text, self._keyring, self._public_url, session.company_id)
+            verdict = gate.ask(spending.before(item.facts)) or text
             if isinstance(verdict, Text):
                 spending.let_out(item)
             verdicts[item.text.message_id] = verdict

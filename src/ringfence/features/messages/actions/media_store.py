@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import shutil
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from ringfence.kit.ids import new_id
@@ -20,7 +23,12 @@ class MediaStore:
 
     async def write(self, company_id: UUID, media_id: UUID, data: bytes) -> None:
         """Store an attachment whole; a crash leaves the old file or the new one, never half of one."""
-        await asyncio.to_thread(self._write, self.path(company_id, media_id), data)
+        await asyncio.to_thread(self._write, self.path(company_id, media_id), BytesIO(data))
+
+    async def take(self, company_id: UUID, media_id: UUID, source: BinaryIO) -> None:
+        """Store a file from its beginning, a piece at a time; whole or not at all, like `write`."""
+        source.seek(0)
+        await asyncio.to_thread(self._write, self.path(company_id, media_id), source)
 
     async def remove(self, company_id: UUID, media_id: UUID) -> None:
         """Delete an attachment; one that is gone already is no error."""
@@ -31,12 +39,12 @@ class MediaStore:
         return await asyncio.to_thread(self.path(company_id, media_id).is_file)
 
     @staticmethod
-    def _write(path: Path, data: bytes) -> None:
+    def _write(path: Path, source: BinaryIO) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{new_id().hex}")
         try:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
+                shutil.copyfileobj(source, file, 1 << 16)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from ringfence.features.audit_log.values import Actor
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.messages.actions.sending import Draft, hand_in, take_turns
 from ringfence.features.messages.errors import NotRetryableError, RetriedError, UnderWayError
 from ringfence.features.messages.model import Message
@@ -15,13 +16,15 @@ from ringfence.tenancy.sessions import TenantSession
 _SENDER_WAS_WRONG = frozenset({"no_sender", "sender_inactive", "sender_incapable"})
 
 
-async def retry_message(session: TenantSession, message_id: UUID, *, from_number: str | None, actor: Actor) -> Message:
+async def retry_message(
+    session: TenantSession, viewer: Viewer, message_id: UUID, *, from_number: str | None, actor: Actor
+) -> Message:
     """Hand in a text again that did not arrive (or nobody knows whether it did); the new text.
 
     Raises NotFoundError, UnderWayError while its outcome is open, NotRetryableError for any other status, RetriedError
     when it was sent again already, and what `hand_in` raises.
     """
-    message = await get_message(session, message_id)
+    message = await get_message(session, viewer, message_id)
     if message.status in WAITING or message.status == "sending":
         raise UnderWayError
     if message.direction != "outbound" or message.status not in RETRYABLE:
@@ -42,4 +45,4 @@ async def retry_message(session: TenantSession, message_id: UUID, *, from_number
     earlier = await find_retry(session, message)
     if earlier is not None:
         raise RetriedError(earlier)
-    return await hand_in(session, draft, actor=actor)
+    return await hand_in(session, draft, actor=actor, viewer=viewer)

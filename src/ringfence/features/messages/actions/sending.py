@@ -12,17 +12,20 @@ from uuid import UUID
 from ringfence.dispatch import outbox
 from ringfence.dispatch.ports import Hold, Refuse
 from ringfence.errors import InvalidInputError
+from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.consent import queries as consent
 from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations import queries as conversation_queries
 from ringfence.features.conversations.model import Conversation
-from ringfence.features.conversations.values import preview_of
-from ringfence.features.messages.actions import recording
+from ringfence.features.conversations.values import THE_COMPANY, Viewer, preview_of
+from ringfence.features.events.actions import emit
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
-from ringfence.features.messages.model import Media, Message
-from ringfence.features.messages.queries import facts, gate
+from ringfence.features.messages.model import Media, MediaUpload, Message
+from ringfence.features.messages.queries import facts, gate, uploads
 from ringfence.features.messages.queries.timing import Timed, timings
 from ringfence.features.messages.values import (
     MOST_BODY_UNITS,
@@ -31,10 +34,12 @@ from ringfence.features.messages.values import (
     SCHEDULED,
     TRANSACTIONAL,
     body_units,
+    upload_of,
 )
 from ringfence.features.phone_numbers import actions as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
 from ringfence.features.phone_numbers.model import PhoneNumber
+from ringfence.features.phone_numbers.values import last_four
 from ringfence.features.templates import actions as templates
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
@@ -49,9 +54,17 @@ _TAKE_TURNS = register(
 )
 
 
+# What a person sends themselves makes them look after the conversation; what they planned ahead does not.
+_BY_HAND = frozenset({"console", "retry"})
+
+Uploads = Mapping[UUID, MediaUpload]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A text to hand in. Numbers are E.164; `from_number` None leaves the choice to the server.
+
+    `media_urls` is what it carries as `values.attachments` writes it: addresses, and uploads by their ids.
 
     For `undo_seconds` the text waits in the outbox, where it can be taken back.
     """
@@ -81,13 +94,15 @@ def check_content(draft: Draft) -> None:
         raise InvalidInputError("too_many_media", f"A text carries {MOST_MEDIA} attachments at most.")
 
 
-async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor) -> Message:
+async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor, viewer: Viewer = THE_COMPANY) -> Message:
     """Store a text as queued, held or refused, as the gate says; a refused one is kept with its reason.
 
     Raises, and stores nothing: InvalidInputError for malformed content or a contact with another number,
-    NotFoundError for an unknown contact, UnknownSenderError (a RefusedError) for a sender that is not the company's.
+    NotFoundError for an unknown contact, UnknownSenderError (a RefusedError) for a sender that is not the company's,
+    NotYoursError for a conversation that the `viewer` may not see; what the server sends by itself sees all.
     """
     check_content(draft)
+    uploaded = await uploads.carried(session, draft.media_urls)
     await take_turns(session, draft.to_number)
     contact_id = await _contact_id(session, draft)
     latest = await conversation_queries.find_latest(session, outside_number=draft.to_number)
@@ -103,13 +118,15 @@ async def hand_in(session: TenantSession, draft: Draft, *, actor: Actor) -> Mess
         latest = await conversation_queries.find_between(
             session, phone_number_id=sender.id, outside_number=draft.to_number
         )
+    if latest is not None:
+        await conversation_queries.check_visible(session, viewer, latest.id)
     message = _message(draft, actor, sender=sender, conversation=latest, contact_id=contact_id)
     answer = await _ask(session, message, draft, choice)
     if isinstance(answer, Refuse):
-        return await _keep_refused(session, message, draft, answer, actor)
+        return await _keep_refused(session, message, draft=draft, uploaded=uploaded, word=answer, actor=actor)
     if sender is None:  # pragma: no cover - the gate refuses a text without sender
         raise UnknownSenderError
-    return await _queue(session, message, draft=draft, sender=sender, hold=answer, actor=actor)
+    return await _queue(session, message, draft=draft, uploaded=uploaded, sender=sender, hold=answer, actor=actor)
 
 
 async def _ask(session: TenantSession, message: Message, draft: Draft, choice: PhoneNumber | Refuse) -> gate.Answer:
@@ -138,6 +155,7 @@ async def _ask(session: TenantSession, message: Message, draft: Draft, choice: P
             opted_out=bool(await consent.is_opted_out(session, message.phone_number_id, [draft.to_number])),
             duplicate=is_duplicate,
             timing=timing.get(message.id),
+            blocked_country=facts.blocked_country(state.rules, draft.to_number),
         )
     )
 
@@ -198,15 +216,24 @@ def _priority(draft: Draft, conversation: Conversation | None) -> int:
     return REPLY if conversation and conversation.last_direction == "inbound" else TRANSACTIONAL
 
 
-async def _keep_refused(session: TenantSession, message: Message, draft: Draft, word: Refuse, actor: Actor) -> Message:
+async def _keep_refused(
+    session: TenantSession, message: Message, *, draft: Draft, uploaded: Uploads, word: Refuse, actor: Actor
+) -> Message:
     message.status, message.refusal_code, message.reason = "refused", word.code, word.reason
-    await _store(session, message, draft)
+    await _store(session, message, draft, uploaded)
     await _note(session, message, actor, {"code": word.code, "reason": word.reason})
     return message
 
 
 async def _queue(
-    session: TenantSession, message: Message, *, draft: Draft, sender: PhoneNumber, hold: Hold | None, actor: Actor
+    session: TenantSession,
+    message: Message,
+    *,
+    draft: Draft,
+    uploaded: Uploads,
+    sender: PhoneNumber,
+    hold: Hold | None,
+    actor: Actor,
 ) -> Message:
     message.status = "held" if hold else "queued"
     detail: dict[str, object] = {"priority": message.priority}
@@ -225,8 +252,21 @@ async def _queue(
         direction="outbound",
         at=message.created_at,
         preview=preview_of(message.body, message.num_media),
+        taken_by=actor.user_id if draft.source in _BY_HAND else None,
     )
-    await _store(session, message, draft)
+    record(
+        session,
+        actor=actor,
+        action="message.handed_in",
+        target_kind="message",
+        target_id=message.id,
+        after={
+            "to": last_four(message.to_number),
+            "from": last_four(sender.phone_number),
+            "source": message.source,
+        },
+    )
+    await _store(session, message, draft, uploaded)
     await _note(session, message, actor, detail)
     await phone_numbers.touch_used(session, sender.id, at=message.created_at)
     if message.template_id is not None:
@@ -243,14 +283,27 @@ async def _queue(
     return message
 
 
-async def _store(session: TenantSession, message: Message, draft: Draft) -> None:
+async def _store(session: TenantSession, message: Message, draft: Draft, uploaded: Uploads) -> None:
     session.add(message)
     await session.flush()
-    session.add_all(
-        Media(message_id=message.id, position=position, status="remote", source_url=url, created_at=message.created_at)
-        for position, url in enumerate(draft.media_urls)
-    )
+    for position, written in enumerate(draft.media_urls):
+        upload_id = upload_of(written)
+        upload = None if upload_id is None else uploaded[upload_id]
+        session.add(
+            Media(
+                message_id=message.id,
+                position=position,
+                status="stored" if upload else "remote",
+                source_url=written,
+                content_type=upload.content_type if upload else None,
+                size_bytes=upload.size_bytes if upload else None,
+                upload_id=upload_id,
+                created_at=message.created_at,
+            )
+        )
+    emit(session, kind="message.created", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
+    await indexing.index(session, [Said(message.id, message.created_at, message.body)])
 
 
 async def _note(session: TenantSession, message: Message, actor: Actor, detail: Mapping[str, object]) -> None:

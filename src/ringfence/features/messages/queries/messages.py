@@ -9,6 +9,7 @@ from sqlalchemy import select, tuple_
 
 from ringfence.errors import NotFoundError
 from ringfence.features.conversations import queries as conversations
+from ringfence.features.conversations.values import Viewer
 from ringfence.features.messages.model import Media, Message, MessageEvent
 from ringfence.features.messages.values import NOT_SENT
 from ringfence.tenancy.sessions import TenantSession
@@ -30,10 +31,14 @@ class Filters:
 
 
 async def list_messages(
-    session: TenantSession, *, filters: Filters, after: Position | None, limit: int
+    session: TenantSession, viewer: Viewer, *, filters: Filters, after: Position | None, limit: int
 ) -> Sequence[Message]:
     """Texts, newest first: up to limit + 1 after a position. A foreign id in a filter shows nothing."""
-    query = select(Message).where(Message.company_id == session.company_id, Message.deleted_at.is_(None))
+    query = select(Message).where(
+        Message.company_id == session.company_id,
+        Message.deleted_at.is_(None),
+        conversations.in_visible_thread(session, viewer, Message.conversation_id),
+    )
     exact = {
         Message.direction: filters.direction,
         Message.status: filters.status,
@@ -44,7 +49,7 @@ async def list_messages(
     if filters.number is not None:
         query = query.where((Message.from_number == filters.number) | (Message.to_number == filters.number))
     if filters.contact_id is not None:
-        threads = await conversations.ids_with_contact(session, filters.contact_id)
+        threads = await conversations.ids_with_contact(session, viewer, filters.contact_id)
         query = query.where((Message.contact_id == filters.contact_id) | Message.conversation_id.in_(threads))
     if filters.created_from is not None:
         query = query.where(Message.created_at >= filters.created_from)
@@ -55,18 +60,21 @@ async def list_messages(
     return (await session.scalars(query.order_by(Message.created_at.desc(), Message.id.desc()).limit(limit + 1))).all()
 
 
-async def find_message(session: TenantSession, message_id: UUID) -> Message | None:
-    """One text, or None."""
+async def find_message(session: TenantSession, viewer: Viewer, message_id: UUID) -> Message | None:
+    """One text that the viewer may see, or None."""
     return await session.scalar(
         select(Message).where(
-            Message.company_id == session.company_id, Message.id == message_id, Message.deleted_at.is_(None)
+            Message.company_id == session.company_id,
+            Message.id == message_id,
+            Message.deleted_at.is_(None),
+            conversations.in_visible_thread(session, viewer, Message.conversation_id),
         )
     )
 
 
-async def get_message(session: TenantSession, message_id: UUID) -> Message:
-    """One text. Raises NotFoundError."""
-    found = await find_message(session, message_id)
+async def get_message(session: TenantSession, viewer: Viewer, message_id: UUID) -> Message:
+    """One text. Raises NotFoundError, also for one that the viewer may not see."""
+    found = await find_message(session, viewer, message_id)
     if found is None:
         raise NotFoundError
     return found
@@ -87,9 +95,9 @@ async def media_of(session: TenantSession, messages: Sequence[Message]) -> dict[
     return found
 
 
-async def get_media(session: TenantSession, message_id: UUID, media_id: UUID) -> Media:
+async def get_media(session: TenantSession, viewer: Viewer, message_id: UUID, media_id: UUID) -> Media:
     """One stored attachment of a text that is not deleted. Raises NotFoundError."""
-    message = await get_message(session, message_id)
+    message = await get_message(session, viewer, message_id)
     found = await session.scalar(
         select(Media).where(
             Media.company_id == session.company_id,
@@ -103,9 +111,9 @@ async def get_media(session: TenantSession, message_id: UUID, media_id: UUID) ->
     return found
 
 
-async def timeline(session: TenantSession, message_id: UUID) -> Sequence[MessageEvent]:
+async def timeline(session: TenantSession, viewer: Viewer, message_id: UUID) -> Sequence[MessageEvent]:
     """Everything that happened to a text, first things first. Raises NotFoundError."""
-    message = await get_message(session, message_id)
+    message = await get_message(session, viewer, message_id)
     return (
         await session.scalars(
             select(MessageEvent)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from ringfence.features.messages.routes import media, messages, sending, threads
+from ringfence.features.messages.routes import media, messages, sending, threads, uploads
 
 router = APIRouter()
-for part in (sending, messages, media, threads):
+for part in (sending, messages, media, uploads, threads):
     router.include_router(part.router)

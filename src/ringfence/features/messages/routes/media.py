@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 
 from ringfence.errors import NotFoundError
+from ringfence.features.conversations.routes import Looking
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.messages.queries.messages import get_media
 from ringfence.web.caller import Reader, TenantDB
@@ -33,16 +34,16 @@ _SHOWN: Final = {
 
 @router.get("/{message_id}/media/{media_id}", response_class=FileResponse)
 async def read_media(
-    request: Request, message_id: UUID, media_id: UUID, caller: Reader, session: TenantDB
+    request: Request, message_id: UUID, media_id: UUID, caller: Reader, *, session: TenantDB, viewer: Looking
 ) -> FileResponse:
     """A stored attachment of a text."""
-    item = await get_media(session, message_id, media_id)
+    item = await get_media(session, viewer, message_id, media_id)
     store = service(request, MediaStore)
-    if not await store.exists(caller.company_id, item.id):
+    if not await store.exists(caller.company_id, item.file_id):
         raise NotFoundError
     ending = _SHOWN.get(item.content_type or "")
     return FileResponse(
-        store.path(caller.company_id, item.id),
+        store.path(caller.company_id, item.file_id),
         media_type=item.content_type if ending else "application/octet-stream",
         filename=f"{item.id}{ending or ''}",
         content_disposition_type="inline" if ending else "attachment",

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ringfence.features.audit_log.values import actor_of
 from ringfence.features.companies.queries import default_region
 from ringfence.features.contacts.values import read_number
+from ringfence.features.conversations.routes import Looking
 from ringfence.features.messages.actions.deleting import delete_message
 from ringfence.features.messages.actions.holding import release
 from ringfence.features.messages.model import Message
@@ -36,6 +37,7 @@ async def list_messages(
     request: Request,
     caller: Reader,
     session: TenantDB,
+    viewer: Looking,
     *,
     direction: Literal["inbound", "outbound"] | None = None,
     status: Annotated[str | None, Query(pattern=f"^({'|'.join(STATUSES)})$")] = None,
@@ -60,15 +62,15 @@ async def list_messages(
         created_to=_aware(created_to),
     )
     cursors = Cursors(service(request, Keyring), caller.company_id, "messages", asdict(filters))
-    rows = await queries.list_messages(session, filters=filters, after=cursors.read(cursor), limit=limit)
+    rows = await queries.list_messages(session, viewer, filters=filters, after=cursors.read(cursor), limit=limit)
     page, next_cursor = cursors.page(rows, limit, lambda row: Position(row.created_at, row.id))
     return Page(items=await answers(session, page), next_cursor=next_cursor)
 
 
 @router.get("/{message_id}")
-async def get_message(message_id: UUID, _caller: Reader, session: TenantDB) -> MessageAnswer:
+async def get_message(message_id: UUID, _caller: Reader, session: TenantDB, viewer: Looking) -> MessageAnswer:
     """One text."""
-    message = await queries.get_message(session, message_id)
+    message = await queries.get_message(session, viewer, message_id)
     return (await answers(session, [message]))[0]
 
 
@@ -77,32 +79,32 @@ async def get_message(message_id: UUID, _caller: Reader, session: TenantDB) -> M
     response_model=MessageAnswer,
     responses={204: {"description": "It was finished, and is removed from view."}},
 )
-async def delete(message_id: UUID, caller: Sender, session: TenantDB) -> MessageAnswer | Response:
+async def delete(message_id: UUID, caller: Sender, session: TenantDB, viewer: Looking) -> MessageAnswer | Response:
     """Cancel a text that still waits (200, the canceled text), or remove a finished one (204; managers).
 
     409 `under_way` while its outcome is open. Nothing changes at Twilio.
     """
     may_remove = caller.level >= Level.MANAGE
-    canceled = await delete_message(session, message_id, actor=actor_of(caller), may_remove=may_remove)
+    canceled = await delete_message(session, viewer, message_id, actor=actor_of(caller), may_remove=may_remove)
     if canceled is None:
         return Response(status_code=204)
     return (await answers(session, [canceled]))[0]
 
 
 @router.post("/{message_id}/release")
-async def release_held(message_id: UUID, caller: Manager, session: TenantDB) -> MessageAnswer:
+async def release_held(message_id: UUID, caller: Manager, session: TenantDB, viewer: Looking) -> MessageAnswer:
     """Let a held text go out now, whatever quiet hours, holidays and budget say; it stands in the audit log.
 
     409 `not_held` for any other text. Opt-outs and all other reasons to refuse it still count.
     """
-    message = await release(session, message_id, actor=actor_of(caller))
+    message = await release(session, viewer, message_id, actor=actor_of(caller))
     return (await answers(session, [message]))[0]
 
 
 @router.get("/{message_id}/timeline")
-async def timeline(message_id: UUID, _caller: Reader, session: TenantDB) -> Timeline:
+async def timeline(message_id: UUID, _caller: Reader, session: TenantDB, viewer: Looking) -> Timeline:
     """Everything that happened to a text, first things first."""
-    events = await queries.timeline(session, message_id)
+    events = await queries.timeline(session, viewer, message_id)
     return Timeline(items=[EventAnswer.of(event) for event in events])
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 
 from ringfence.features.conversations.queries import get_thread
+from ringfence.features.conversations.routes import Looking
 from ringfence.features.messages.queries import messages as queries
 from ringfence.features.messages.queries.messages import Filters
 from ringfence.features.messages.routes.messages import answers
@@ -25,15 +26,16 @@ async def list_thread(
     conversation_id: UUID,
     caller: Reader,
     session: TenantDB,
+    viewer: Looking,
     *,
     limit: PageLimit = DEFAULT_PAGE,
     cursor: PageCursor = None,
 ) -> Page[MessageAnswer]:
     """The texts of a conversation, newest first."""
-    thread = await get_thread(session, conversation_id)
+    thread = await get_thread(session, viewer, conversation_id)
     cursors = Cursors(service(request, Keyring), caller.company_id, "thread", str(thread.id))
     rows = await queries.list_messages(
-        session, filters=Filters(conversation_id=thread.id), after=cursors.read(cursor), limit=limit
+        session, viewer, filters=Filters(conversation_id=thread.id), after=cursors.read(cursor), limit=limit
     )
     page, next_cursor = cursors.page(rows, limit, lambda row: Position(row.created_at, row.id))
     return Page(items=await answers(session, page), next_cursor=next_cursor)

@@ -6,6 +6,7 @@ whole save.
 
 from ringfence.errors import NotFoundError
 from ringfence.features.audit_log.values import Actor
+from ringfence.features.companies.values import RefreshHealth
 from ringfence.features.phone_numbers.actions.intake import release_all, take_in
 from ringfence.features.phone_numbers.errors import NumberHeldElsewhereError
 from ringfence.features.phone_numbers.values import Intake, Listing
@@ -14,6 +15,7 @@ from ringfence.features.twilio_settings import queries as settings_queries
 from ringfence.features.twilio_settings.errors import SettingsChangedError
 from ringfence.features.twilio_settings.model import TwilioSettings
 from ringfence.features.twilio_settings.values import NewConnection, StoredCredentials
+from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.sessions import TenantSession
 
@@ -23,6 +25,7 @@ async def connect(
 ) -> tuple[TwilioSettings, Intake]:
     """Store a first connection and its numbers. Raises AlreadyConnectedError, NumberHeldElsewhereError."""
     settings = await settings_actions.create(session, keyring=keyring, actor=actor, new=new)
+    await _show_operator(session)
     return settings, await _take_in_all(session, listing)
 
 
@@ -46,6 +49,7 @@ async def replace(
     if kept is not None and kept.sealed_auth_token != settings.sealed_auth_token:
         raise SettingsChangedError
     settings_actions.replace(session, settings, keyring=keyring, actor=actor, new=new)
+    await _show_operator(session)
     return settings, await _take_in_all(session, listing)
 
 
@@ -59,6 +63,12 @@ async def disconnect(session: TenantSession, *, actor: Actor) -> None:
         raise NotFoundError
     await release_all(session)
     await settings_actions.remove(session, settings, actor=actor)
+    await _show_operator(session)
+
+
+async def _show_operator(session: TenantSession) -> None:
+    """What super admins see of the company is to follow within seconds."""
+    await enqueue(session, RefreshHealth(), once_key=RefreshHealth.kind)
 
 
 async def _take_in_all(session: TenantSession, listing: Listing) -> Intake:

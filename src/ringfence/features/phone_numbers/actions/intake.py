@@ -35,6 +35,22 @@ async def take_in(session: TenantSession, listing: Listing) -> Intake:
     return intake
 
 
+async def take_in_one(session: TenantSession, info: NumberInfo) -> PhoneNumber | None:
+    """Store one number that the account has just shown to have; None when another company holds it."""
+    listing = Listing(info.account_sid, [info], utc_now())
+    await _take_in_batch(session, [info], listing, Intake(listed=1))
+    await _ensure_default(session)
+    number = (await _known(session, [info.phone_number])).get(info.phone_number)
+    return number if number is not None and number.released_at is None else None
+
+
+async def release_one(session: TenantSession, number: PhoneNumber) -> None:
+    """Release one number of the company; another becomes the default if it was that."""
+    await _release(session, PhoneNumber.id == number.id, utc_now())
+    await session.refresh(number)
+    await _ensure_default(session)
+
+
 async def release_all(session: TenantSession) -> int:
     """Release every number of the company; how many there were."""
     return await _release(session, true(), utc_now())
@@ -68,6 +84,7 @@ async def _take_in_batch(session: TenantSession, batch: Sequence[NumberInfo], li
         else:
             number.released_at, number.is_default = before, False
     await session.flush()
+    await claims.remember(session, [number for number in to_claim if number.released_at is not None])
 
 
 async def _known(session: TenantSession, phone_numbers: Sequence[str]) -> Mapping[str, PhoneNumber]:

@@ -30,7 +30,7 @@ from ringfence.kit.keyring import Keyring
 from ringfence.providers.twilio.control import TwilioAccount
 from ringfence.providers.twilio.gateway import TwilioGateway
 from ringfence.tenancy.sessions import Tenancy
-from ringfence.web.caller import Admin, Caller, TenantDB
+from ringfence.web.caller import Admin, Caller, OwnAdmin, TenantDB
 from ringfence.web.problems import PROBLEM_RESPONSES
 from ringfence.web.services import service
 
@@ -38,7 +38,7 @@ router = APIRouter(prefix="/api/twilio-settings", tags=["Twilio settings"], resp
 
 
 @router.post("", status_code=201)
-async def connect(request: Request, caller: Admin, body: ConnectBody) -> ConnectAnswer:
+async def connect(request: Request, caller: OwnAdmin, body: ConnectBody) -> ConnectAnswer:
     """Connect a Twilio account: the credentials are checked at Twilio, and all its numbers are taken in.
 
     409 `twilio_connected` when an account is connected already; 409 `number_held_elsewhere` when another company holds
@@ -63,7 +63,7 @@ async def connect(request: Request, caller: Admin, body: ConnectBody) -> Connect
 
 
 @router.put("")
-async def replace(request: Request, caller: Admin, body: ReplaceBody) -> ConnectAnswer:
+async def replace(request: Request, caller: OwnAdmin, body: ReplaceBody) -> ConnectAnswer:
     """Replace the credentials, the account or its name; checked at Twilio like a first connection.
 
     Without `auth_token` the stored one is checked and kept. Errors as for POST; 404 when nothing is connected.
@@ -93,7 +93,7 @@ async def replace(request: Request, caller: Admin, body: ReplaceBody) -> Connect
 
 
 @router.delete("", status_code=204)
-async def disconnect(caller: Admin, session: TenantDB) -> None:
+async def disconnect(caller: OwnAdmin, session: TenantDB) -> None:
     """Forget the account and its token. Numbers are released, history stays, waiting texts are refused.
 
     Nothing is changed at Twilio.

@@ -15,7 +15,7 @@ from ringfence.features.contacts import queries as contacts
 from ringfence.features.messages.actions.sending import hand_in
 from ringfence.features.scheduling import queries
 from ringfence.features.scheduling.actions.drafting import actor_of, draft_of, filled
-from ringfence.features.scheduling.actions.writing import settle
+from ringfence.features.scheduling.actions.writing import settle, tell
 from ringfence.features.scheduling.model import ScheduledText, ScheduleDue
 from ringfence.features.templates import queries as templates
 from ringfence.kit.clock import utc_now
@@ -36,6 +36,8 @@ async def send_due(session: TenantSession, scheduled_id: UUID) -> None:
         settle(scheduled, "canceled", code="replied", reason="The recipient texted before its time.")
     else:
         await send(session, scheduled)
+        return
+    await tell(session, scheduled)
     await session.flush()
 
 
@@ -44,6 +46,12 @@ async def send(session: TenantSession, scheduled: ScheduledText) -> None:
 
     Sender, contact and template must be the company's, and alive, now.
     """
+    await _send(session, scheduled)
+    await tell(session, scheduled)
+    await session.flush()
+
+
+async def _send(session: TenantSession, scheduled: ScheduledText) -> None:
     gone = await _gone(session, scheduled)
     if gone is not None:
         settle(scheduled, "failed", code=f"{gone}_gone", reason=f"Its {gone} has been deleted.")

@@ -2,6 +2,7 @@
 
 from sqlalchemy import select, update
 
+from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions.receiving import Received
 from ringfence.features.scheduling.model import ScheduledText
 from ringfence.kit.clock import utc_now
@@ -41,3 +42,5 @@ async def cancel_answered(session: TenantSession, received: Received) -> None:
         )
         .execution_options(synchronize_session=False)
     )
+    for scheduled_id in ids:
+        emit(session, kind="scheduled.changed", subject_id=scheduled_id, conversation_id=received.conversation_id)

@@ -1,6 +1,6 @@
 """Scheduling a text, changing it, taking it back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,7 +12,13 @@ from sqlalchemy.dialects.postgresql import insert
 from ringfence.errors import ForbiddenError, InvalidInputError
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.contacts import queries as contacts
+from ringfence.features.conversations import queries as conversations
+from ringfence.features.conversations.values import Viewer
+from ringfence.features.events.actions import emit
+from ringfence.features.messages.actions import uploading
 from ringfence.features.messages.actions.sending import check_content
+from ringfence.features.messages.queries import uploads
+from ringfence.features.messages.values import addresses_of, attachments, uploads_of
 from ringfence.features.phone_numbers import queries as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
 from ringfence.features.scheduling import queries
@@ -25,6 +31,8 @@ from ringfence.kit.ids import new_id
 from ringfence.tenancy.sessions import TenantSession
 
 _DAY: Final = timedelta(days=1)
+# How late a text may still go out is a setting of hours; its files wait for as long as that can be.
+_KEPT_AFTER: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +51,11 @@ class Plan:
     cancel_if_reply: bool = False
 
 
-async def schedule(session: TenantSession, plan: Plan, *, actor: Actor) -> ScheduledText:
+async def schedule(session: TenantSession, viewer: Viewer, plan: Plan, *, actor: Actor) -> ScheduledText:
     """Keep a text until its time. What is wrong about it now is said now; the gate is asked when the time comes.
 
     Raises InvalidInputError (content, time, a contact with another number), NotFoundError (contact, template),
-    UnknownSenderError, UnresolvedFieldsError.
+    UnknownSenderError, UnresolvedFieldsError, NotYoursError for a conversation that the viewer may not see.
     """
     now = utc_now()
     scheduled = ScheduledText(
@@ -67,9 +75,11 @@ async def schedule(session: TenantSession, plan: Plan, *, actor: Actor) -> Sched
         created_at=now,
         updated_at=now,
     )
+    await _refuse_hidden(session, viewer, scheduled)
     await _set_time(session, scheduled, due_at=plan.due_at, wall=plan.wall)
     await _check(session, scheduled)
     session.add(scheduled)
+    await tell(session, scheduled)
     await session.flush()
     await wake(session, scheduled.due_at)
     return scheduled
@@ -77,44 +87,64 @@ async def schedule(session: TenantSession, plan: Plan, *, actor: Actor) -> Sched
 
 async def change(
     session: TenantSession,
+    viewer: Viewer,
     scheduled_id: UUID,
     *,
     actor: Actor,
     manages: bool,
     changes: Mapping[str, object],
+    media_ids: Sequence[UUID] | None = None,
+    addresses: Sequence[str] | None = None,
     due_at: datetime | None = None,
     wall: datetime | None = None,
 ) -> ScheduledText:
-    """Change a pending text; `changes` are columns (`body`, `media_urls`, `from_number`, `cancel_if_reply`).
+    """Change a pending text; `changes` are columns (`body`, `from_number`, `cancel_if_reply`).
+
+    `media_ids` and `addresses` take the place of the uploads and of the addresses that it carries; None leaves them.
 
     Raises NotFoundError, ForbiddenError for somebody else's unless the actor manages, NotPendingError, and what
     `schedule` raises.
     """
-    scheduled = await _mine(session, scheduled_id, actor=actor, manages=manages)
+    scheduled = await _mine(session, viewer, scheduled_id, actor=actor, manages=manages)
     for column, value in changes.items():
         setattr(scheduled, column, value)
+    scheduled.media_urls = list(
+        attachments(
+            uploads_of(scheduled.media_urls) if media_ids is None else media_ids,
+            addresses_of(scheduled.media_urls) if addresses is None else addresses,
+        )
+    )
+    await _refuse_hidden(session, viewer, scheduled)
     if "body" in changes:
         scheduled.template_id, scheduled.variables = None, {}
     if due_at is not None or wall is not None:
         await _set_time(session, scheduled, due_at=due_at, wall=wall)
     await _check(session, scheduled)
     scheduled.updated_at = utc_now()
+    await tell(session, scheduled)
     await session.flush()
     await wake(session, scheduled.due_at)
     return scheduled
 
 
-async def cancel(session: TenantSession, scheduled_id: UUID, *, actor: Actor, manages: bool) -> ScheduledText:
+async def cancel(
+    session: TenantSession, viewer: Viewer, scheduled_id: UUID, *, actor: Actor, manages: bool
+) -> ScheduledText:
     """Take a pending text back. Raises NotFoundError, ForbiddenError, NotPendingError."""
-    scheduled = await _mine(session, scheduled_id, actor=actor, manages=manages)
+    scheduled = await _mine(session, viewer, scheduled_id, actor=actor, manages=manages)
     settle(scheduled, "canceled", code="by_person", reason=f"{actor.name} canceled it.")
+    await tell(session, scheduled)
     await session.flush()
     return scheduled
 
 
-async def take(session: TenantSession, scheduled_id: UUID, *, actor: Actor, manages: bool) -> ScheduledText:
-    """A pending text, locked, to be sent now. Raises NotFoundError, ForbiddenError, NotPendingError."""
-    return await _mine(session, scheduled_id, actor=actor, manages=manages)
+async def take(
+    session: TenantSession, viewer: Viewer, scheduled_id: UUID, *, actor: Actor, manages: bool
+) -> ScheduledText:
+    """A pending text, locked, to be sent now. Raises NotFoundError, ForbiddenError, NotPendingError, NotYoursError."""
+    scheduled = await _mine(session, viewer, scheduled_id, actor=actor, manages=manages)
+    await _refuse_hidden(session, viewer, scheduled)
+    return scheduled
 
 
 def settle(scheduled: ScheduledText, status: str, *, code: str | None = None, reason: str | None = None) -> None:
@@ -124,6 +154,12 @@ def settle(scheduled: ScheduledText, status: str, *, code: str | None = None, re
     scheduled.updated_at = scheduled.settled_at = now
 
 
+async def tell(session: TenantSession, scheduled: ScheduledText) -> None:
+    """Let whoever watches the company, and may see the person's thread if there is one, hear of a scheduled text."""
+    thread = await conversations.find_latest(session, outside_number=scheduled.to_number)
+    emit(session, kind="scheduled.changed", subject_id=scheduled.id, conversation_id=thread.id if thread else None)
+
+
 async def wake(session: TenantSession, due_at: datetime) -> None:
     """Have the company looked at when this is due. Last in the transaction: it makes others of the company wait."""
     statement = insert(ScheduleDue).values(company_id=session.company_id, next_due=due_at)
@@ -131,13 +167,22 @@ async def wake(session: TenantSession, due_at: datetime) -> None:
     await session.execute(statement.on_conflict_do_update(index_elements=["company_id"], set_={"next_due": earliest}))
 
 
-async def _mine(session: TenantSession, scheduled_id: UUID, *, actor: Actor, manages: bool) -> ScheduledText:
-    scheduled = await queries.get_scheduled(session, scheduled_id, lock=True)
+async def _mine(
+    session: TenantSession, viewer: Viewer, scheduled_id: UUID, *, actor: Actor, manages: bool
+) -> ScheduledText:
+    scheduled = await queries.get_scheduled(session, viewer, scheduled_id, lock=True)
     if not manages and (scheduled.actor_kind, scheduled.actor_id) != (actor.kind, actor.id):
         raise ForbiddenError("not_yours", "Somebody else scheduled this text; a manager can change it.")
     if scheduled.status != "pending":
         raise NotPendingError(scheduled.status)
     return scheduled
+
+
+async def _refuse_hidden(session: TenantSession, viewer: Viewer, scheduled: ScheduledText) -> None:
+    """What was scheduled goes out in its time, whoever looks after the conversation then; acts of today are refused."""
+    await conversations.refuse_hidden(
+        session, viewer, outside_number=scheduled.to_number, from_number=scheduled.from_number
+    )
 
 
 async def _set_time(
@@ -172,6 +217,8 @@ def _too_far_ahead() -> InvalidInputError:
 async def _check(session: TenantSession, scheduled: ScheduledText) -> None:
     """What can be said before its time: content, contact, sender, and that the template can be filled."""
     draft = draft_of(scheduled)
+    await uploads.carried(session, scheduled.media_urls)
+    await uploading.keep(session, scheduled.media_urls, until=scheduled.due_at + _KEPT_AFTER)
     if draft.from_number is not None and await phone_numbers.held(session, draft.from_number) is None:
         raise UnknownSenderError
     if draft.contact_id is not None:

@@ -7,11 +7,11 @@ from fastapi import Response
 from ringfence.features.companies.queries import own_company
 from ringfence.features.users.model import APIKey, PlatformUser, User
 from ringfence.features.users.routes.authenticator import CSRF_COOKIE, SESSION_COOKIE, csrf_token
-from ringfence.features.users.schemas import CompanyName, Me
+from ringfence.features.users.schemas import CompanyName, Me, VisitAnswer
 from ringfence.features.users.values import AccountPolicy
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.sessions import TenantSession
-from ringfence.web.caller import LEVEL_OF_ROLE, LEVEL_OF_SCOPE, Level
+from ringfence.web.caller import LEVEL_OF_ROLE, LEVEL_OF_SCOPE, Level, Visit
 
 
 async def answer_user(session: TenantSession, user: User, keyring: Keyring, session_id: UUID) -> Me:
@@ -46,17 +46,29 @@ async def answer_api_key(session: TenantSession, key: APIKey) -> Me:
     )
 
 
-def answer_platform_user(user: PlatformUser, keyring: Keyring, session_id: UUID) -> Me:
-    """A super admin, who belongs to no company."""
+def answer_platform_user(user: PlatformUser, keyring: Keyring, session_id: UUID, visit: Visit | None = None) -> Me:
+    """A super admin, who belongs to no company, but may be inside one."""
+    inside = answer_visit(visit) if visit else None
     return Me(
         kind="platform_user",
         id=user.id,
         name=user.name,
         email=user.email,
         role="super_admin",
-        level=None,
-        company=None,
+        level="admin" if inside else None,
+        company=inside.company if inside else None,
         csrf_token=csrf_token(keyring, session_id),
+        visit=inside,
+    )
+
+
+def answer_visit(visit: Visit) -> VisitAnswer:
+    """The company a super admin is inside, why, and until when."""
+    return VisitAnswer(
+        company=CompanyName(id=visit.company_id, name=visit.company_name),
+        reason=visit.reason,
+        started_at=visit.started_at,
+        expires_at=visit.expires_at,
     )
 
 

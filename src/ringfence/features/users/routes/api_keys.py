@@ -8,7 +8,7 @@ from ringfence.features.audit_log.values import actor_of
 from ringfence.features.users import actions, queries
 from ringfence.features.users.schemas import APIKeyAnswer, CreateAPIKey, NewAPIKeyAnswer
 from ringfence.kit.keyring import Keyring
-from ringfence.web.caller import Admin, TenantDB
+from ringfence.web.caller import Admin, OwnAdmin, TenantDB
 from ringfence.web.paging import DEFAULT_PAGE, Cursors, Position
 from ringfence.web.schemas import Page, PageCursor, PageLimit
 from ringfence.web.services import service
@@ -28,13 +28,13 @@ async def list_api_keys(
 
 
 @router.post("", status_code=201)
-async def create_api_key(caller: Admin, session: TenantDB, body: CreateAPIKey) -> NewAPIKeyAnswer:
+async def create_api_key(caller: OwnAdmin, session: TenantDB, body: CreateAPIKey) -> NewAPIKeyAnswer:
     """Make a key. This answer is the only place where it is ever shown."""
     row, key = await actions.create_api_key(session, actor=actor_of(caller), name=body.name, scope=body.scope)
     return NewAPIKeyAnswer(**APIKeyAnswer.of(row).model_dump(), key=key)
 
 
 @router.delete("/{key_id}", status_code=204)
-async def revoke_api_key(caller: Admin, session: TenantDB, key_id: UUID) -> None:
+async def revoke_api_key(caller: OwnAdmin, session: TenantDB, key_id: UUID) -> None:
     """End a key from the next request on."""
     await actions.revoke_api_key(session, actor=actor_of(caller), key_id=key_id)

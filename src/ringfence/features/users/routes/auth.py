@@ -3,8 +3,10 @@
 from fastapi import APIRouter, Request, Response
 
 from ringfence.errors import ForbiddenError, UnauthenticatedError
+from ringfence.features.audit_log.values import platform_actor_of
 from ringfence.features.companies.queries import own_company
 from ringfence.features.users import actions, queries
+from ringfence.features.users.actions import visits
 from ringfence.features.users.model import PlatformUser, User
 from ringfence.features.users.queries import Found
 from ringfence.features.users.routes.answers import (
@@ -60,7 +62,11 @@ async def log_out(request: Request, response: Response, caller: AnyCaller) -> No
         raise ForbiddenError("no_session", "An API key has no session to end; revoke the key instead.")
     if isinstance(caller, PlatformCaller):
         async with tenancy.platform() as directory:
+            # The visit it is on ends with the session.
             await actions.close_platform_session(directory, session_id=caller.session_id)
+        if caller.visit is not None:
+            async with tenancy.tenant(caller.visit.company_id) as session:
+                visits.note_leaving(session, actor=platform_actor_of(caller))
     else:
         async with tenancy.tenant(caller.company_id) as session:
             await actions.close_session(session, session_id=caller.session_id)
@@ -73,7 +79,8 @@ async def me(request: Request, caller: AnyCaller) -> Me:
     tenancy, keyring = service(request, Tenancy), service(request, Keyring)
     if isinstance(caller, PlatformCaller):
         async with tenancy.platform() as directory:
-            return answer_platform_user(await queries.platform_user(directory, caller.id), keyring, caller.session_id)
+            user = await queries.platform_user(directory, caller.id)
+        return answer_platform_user(user, keyring, caller.session_id, caller.visit)
     async with tenancy.tenant(caller.company_id) as session:
         if caller.session_id is None:
             return await answer_api_key(session, await queries.api_key(session, caller.id))

@@ -5,13 +5,17 @@ from uuid import UUID
 from starlette.requests import Request
 
 from ringfence.errors import ForbiddenError, UnauthenticatedError
+from ringfence.features.audit_log.values import actor_of
+from ringfence.features.companies.model import Company
 from ringfence.features.users import actions, queries
+from ringfence.features.users.actions import visits
+from ringfence.features.users.model import CompanyVisit
 from ringfence.features.users.values import KEY_PREFIX, PLATFORM_SESSION_PREFIX, SESSION_PREFIX
 from ringfence.kit.clock import utc_now
 from ringfence.kit.keyring import Keyring
 from ringfence.kit.secret import token_hash
 from ringfence.tenancy.sessions import Tenancy
-from ringfence.web.caller import LEVEL_OF_ROLE, LEVEL_OF_SCOPE, Authenticate, Caller, PlatformCaller
+from ringfence.web.caller import LEVEL_OF_ROLE, LEVEL_OF_SCOPE, Authenticate, Caller, PlatformCaller, Visit
 
 SESSION_COOKIE = "ringfence_session"
 CSRF_COOKIE = "ringfence_csrf"
@@ -106,19 +110,44 @@ class Authenticator:
             row = await queries.live_platform_session(directory, token_hash(cookie), now=utc_now())
         if row is None:
             raise UnauthenticatedError
-        opened, user = row
+        opened, user, visit, company = row
         return PlatformCaller(
             id=user.id,
             name=user.name,
             session_id=opened.id,
             request_id=request_id(request),
             address=client_address(request),
+            visit=_visit(visit, company),
         )
+
+    async def note_visit(self, request: Request, visit: Visit, caller: Caller) -> None:
+        """Write down in the company's log what a visiting super admin is about to see or do."""
+        async with self._tenancy.tenant(visit.company_id) as session:
+            await visits.note_request(
+                session,
+                actor=actor_of(caller),
+                method=request.method,
+                path=request.url.path,
+                reads=request.method in SAFE_METHODS,
+                since=visit.started_at,
+            )
 
     def _require_csrf(self, request: Request, session_id: UUID | None) -> None:
         given = request.headers.get(CSRF_HEADER, "")
         if not self._keyring.verify(given, "csrf", str(session_id)):
             raise ForbiddenError("csrf", f"Send the header {CSRF_HEADER}; its value is csrf_token of GET /api/auth/me.")
+
+
+def _visit(visit: CompanyVisit | None, company: Company | None) -> Visit | None:
+    if visit is None or company is None:
+        return None
+    return Visit(
+        company_id=company.id,
+        company_name=company.name,
+        reason=visit.reason,
+        started_at=visit.started_at,
+        expires_at=visit.expires_at,
+    )
 
 
 def csrf_token(keyring: Keyring, session_id: UUID) -> str:
@@ -127,7 +156,10 @@ def csrf_token(keyring: Keyring, session_id: UUID) -> str:
 
 
 def client_address(request: Request) -> str:
-    """The address the connection came from. Forwarding headers are not believed: anybody can send them."""
+    """The address the connection came from, or the one that a proxy of TRUSTED_PROXIES forwards for.
+
+    Nobody else's forwarding headers are believed: anybody can send them.
+    """
     return request.client.host if request.client else "unknown"
 
 

@@ -17,7 +17,7 @@ from ringfence.kit.clock import utc_now
 from ringfence.kit.keyring import Keyring
 from ringfence.kit.secret import token_hash
 from ringfence.tenancy.sessions import Tenancy
-from ringfence.web.caller import Admin, TenantDB
+from ringfence.web.caller import Admin, OwnAdmin, TenantDB
 from ringfence.web.paging import DEFAULT_PAGE, Cursors, Position
 from ringfence.web.schemas import Page, PageCursor, PageLimit
 from ringfence.web.services import service
@@ -39,7 +39,7 @@ async def list_invitations(
 
 
 @router.post("", status_code=201)
-async def invite(request: Request, caller: Admin, session: TenantDB, body: Invite) -> NewInvitationAnswer:
+async def invite(request: Request, caller: OwnAdmin, session: TenantDB, body: Invite) -> NewInvitationAnswer:
     """Invite an address to a role. This answer is the only one that shows the link.
 
     The link is also mailed if the server has a mail server. Earlier open invitations of the address end.
@@ -60,7 +60,7 @@ async def invite(request: Request, caller: Admin, session: TenantDB, body: Invit
 
 
 @router.delete("/{invitation_id}", status_code=204)
-async def revoke_invitation(caller: Admin, session: TenantDB, invitation_id: UUID) -> None:
+async def revoke_invitation(caller: OwnAdmin, session: TenantDB, invitation_id: UUID) -> None:
     """Make a link useless; one that was used stays as it is."""
     await actions.revoke_invitation(session, actor=actor_of(caller), invitation_id=invitation_id)
 

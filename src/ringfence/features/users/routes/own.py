@@ -62,7 +62,7 @@ async def _change_platform_user(request: Request, caller: PlatformCaller, body: 
         await actions.change_platform_user(
             directory, user=user, name=body.name, password_hash=password_hash, keep_session=caller.session_id
         )
-        return answer_platform_user(user, service(request, Keyring), caller.session_id)
+        return answer_platform_user(user, service(request, Keyring), caller.session_id, caller.visit)
 
 
 async def _new_hash(request: Request, person: User | PlatformUser, body: ChangeMe) -> str | None:

@@ -12,7 +12,7 @@ from ringfence.features.users.model import User
 from ringfence.features.users.schemas import ChangePhone, ChangeUser, UserAnswer
 from ringfence.kit.keyring import Keyring
 from ringfence.kit.phone import InvalidPhoneNumberError, parse_phone
-from ringfence.web.caller import Admin, Caller, Level, Reader, TenantDB
+from ringfence.web.caller import Caller, Level, OwnAdmin, Reader, TenantDB, refuse_visitor
 from ringfence.web.paging import DEFAULT_PAGE, Cursors, Position
 from ringfence.web.schemas import Page, PageCursor, PageLimit
 from ringfence.web.services import service
@@ -32,7 +32,7 @@ async def list_users(
 
 
 @router.patch("/{user_id}")
-async def change_user(caller: Admin, session: TenantDB, user_id: UUID, body: ChangeUser) -> UserAnswer:
+async def change_user(caller: OwnAdmin, session: TenantDB, user_id: UUID, body: ChangeUser) -> UserAnswer:
     """Change a person's name, role or status. The last active admin keeps both role and status."""
     user = await queries.user(session, user_id)
     await actions.change_user(
@@ -44,6 +44,7 @@ async def change_user(caller: Admin, session: TenantDB, user_id: UUID, body: Cha
 @router.put("/{user_id}/phone")
 async def set_phone(caller: Reader, session: TenantDB, user_id: UUID, body: ChangePhone) -> UserAnswer:
     """Set the telephone that rings for a person's calls: one's own, anybody's for company admins."""
+    refuse_visitor(caller)
     if caller.level < Level.ADMIN and caller.user_id != user_id:
         raise ForbiddenError
     user = await queries.user(session, user_id)

@@ -19,7 +19,7 @@ from ringfence.kit.clock import monotonic_seconds, utc_now
 from ringfence.kit.keyring import Keyring
 from ringfence.kit.secret import token_hash
 from ringfence.tenancy.sessions import Tenancy
-from ringfence.web.caller import Admin, TenantDB
+from ringfence.web.caller import OwnAdmin, TenantDB
 from ringfence.web.services import service
 
 router = APIRouter(prefix="/api/auth/password-reset", tags=["log-in"])
@@ -72,7 +72,7 @@ async def use_reset(request: Request, body: UseReset) -> None:
 
 
 @people.post("/{user_id}/password-reset", status_code=201)
-async def send_reset(request: Request, caller: Admin, session: TenantDB, user_id: UUID) -> ResetAnswer:
+async def send_reset(request: Request, caller: OwnAdmin, session: TenantDB, user_id: UUID) -> ResetAnswer:
     """Send a person a link to a new password. Where the server sends no mail the answer shows the link, once."""
     user = await queries.user(session, user_id)
     if user.status != "active":

@@ -1,0 +1,1 @@
+"""Examining a company, and asking Twilio for it."""

@@ -1,0 +1,1 @@
+"""Live streams of a company's events to whoever watches it."""

@@ -1,0 +1,1 @@
+"""Giving events their places for those who watch."""

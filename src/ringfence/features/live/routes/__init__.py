@@ -1,0 +1,5 @@
+"""`GET /api/events`."""
+
+from ringfence.features.live.routes.events import router
+
+__all__ = ["router"]

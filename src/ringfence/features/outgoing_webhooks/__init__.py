@@ -1,0 +1,1 @@
+"""Outgoing webhooks: events of a company are told to addresses that its admins chose, signed, until they have them."""

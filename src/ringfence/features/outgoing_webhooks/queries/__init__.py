@@ -1,0 +1,1 @@
+"""Reading endpoints, deliveries and what they tell of."""

@@ -1,0 +1,1 @@
+"""Kinds of events, signatures, and when a delivery is tried again."""
