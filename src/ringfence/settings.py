@@ -1,5 +1,6 @@
 """Settings: environment variables `RINGFENCE_*`, read once at the doors and handed down as one object."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -50,6 +51,11 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Comma-separated addresses or networks of proxies that are believed whom they forward for"
+        " (X-Forwarded-For). Unset: nobody is.",
+    )
     metrics_port: int | None = Field(
         default=None,
         ge=0,
@@ -94,6 +100,11 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(
         default=60.0, gt=0, description="How often texts that stay unfinished are asked about at Twilio."
     )
+    log_sweep_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="How often Twilio's log is looked through for texts whose webhook never came.",
+    )
     schedule_seconds: float = Field(
         default=5.0, gt=0, description="How often it is looked whether scheduled texts are due."
     )
@@ -107,7 +118,7 @@ class Settings(BaseSettings):
         default=15.0, gt=0, le=60, description="How long a receiver of an outgoing webhook may take to answer."
     )
 
-    @field_validator("secret_keys", "webhook_allowed_networks", mode="before")
+    @field_validator("secret_keys", "trusted_proxies", "webhook_allowed_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -119,6 +130,18 @@ class Settings(BaseSettings):
     def _long_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if any(len(key.get_secret_value()) < 32 for key in value):
             raise ValueError("each key needs 32 or more characters (openssl rand -hex 32 makes one)")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _real_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            try:
+                network = ip_network(item)
+            except ValueError:
+                raise ValueError(f"{item} is no address or network, such as 127.0.0.1 or 10.0.0.0/8") from None
+            if network.prefixlen == 0:
+                raise ValueError("whoever is believed by everybody is believed by nobody: name the proxies' addresses")
         return value
 
     @field_validator("public_url", "twilio_api_url")

@@ -45,6 +45,9 @@ LEVELS = {
     ("GET", f"{NUMBERS}/purchases/{{purchase_id}}"): "admin",
     ("POST", f"{NUMBERS}/{{number_id}}/release"): "admin",
     ("POST", "/api/twilio/sync/phone-numbers"): "admin",
+    ("POST", "/api/twilio/sync/messages"): "admin",
+    ("POST", "/api/twilio/sync/calls"): "admin",
+    ("POST", "/api/twilio/sync/full"): "admin",
     ("GET", "/api/twilio/sync/status"): "read",
 }
 RANKS = ("read", "send", "manage", "admin")

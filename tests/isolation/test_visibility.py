@@ -14,15 +14,13 @@ import psycopg
 import pytest
 
 from ringfence.api.public import routes_of
-from ringfence.features.audit_log.values import COMMAND_LINE
 from ringfence.features.messages.actions.media_store import MediaStore
-from ringfence.features.users import actions as users
-from ringfence.features.users import queries as user_queries
 from ringfence.kit.ids import new_id
 from tests.factories.cluster import Database
-from tests.factories.people import PASSWORD, Person
 from tests.factories.scheduling import in_hours
 from tests.factories.texts import CUSTOMER, Texting, make_texting, texting_services
+from tests.factories.viewing import agents_see as set_rule
+from tests.factories.viewing import second_agent
 from tests.factories.world import World
 
 SECRET = "canary-8c41"
@@ -30,6 +28,8 @@ NOBODYS = "+16025550111"
 OWN = "+16025550112"
 # Addresses that answer no list of a company's rows, or a stream without end.
 NOT_LISTS = {"/api/events"}
+# Their ids are of another kind than those of the same name elsewhere.
+OTHER_THINGS = {"/api/media/{media_id}": "what somebody uploads, before a text carries it"}
 
 
 @pytest.fixture
@@ -56,22 +56,7 @@ class Scene:
     seen: dict[str, str] = field(default_factory=dict)
 
     async def rule(self, agents_see: str) -> None:
-        answer = await self.texting.call("PATCH", "/api/company", self.texting.a, json={"agents_see": agents_see})
-        assert answer.status_code == 200, answer.text
-
-
-async def second_agent(world: World) -> Person:
-    async with world.tenancy.tenant(world.a.company_id) as session:
-        ari = await user_queries.user(session, world.a.agent.id)
-        user = await users.create_user(
-            session,
-            actor=COMMAND_LINE,
-            email="owner@cactus-plumbing.example",
-            name="Olga Owner",
-            role="agent",
-            password_hash=ari.password_hash,
-        )
-    return Person(user.id, user.email, user.name, user.role, PASSWORD)
+        await set_rule(self.texting, agents_see)
 
 
 async def make_scene(texting: Texting, folder: Path) -> Scene:
@@ -96,6 +81,9 @@ async def make_scene(texting: Texting, folder: Path) -> Scene:
     )
     assert later.status_code == 201, later.text
     call, recording = await a_call(texting, folder)
+    note = await texting.call(
+        "POST", f"/api/sms/conversations/{failed['conversation_id']}/notes", a, json={"body": f"{SECRET} note"}
+    )
     for number, user in ((CUSTOMER, owner.id), (OWN, world.a.agent.id)):
         texting.change("UPDATE conversations SET assigned_to = %s WHERE outside_number = %s", user, number)
     scene = Scene(
@@ -111,6 +99,7 @@ async def make_scene(texting: Texting, folder: Path) -> Scene:
             "media_id": str(row["id"]),
             "scheduled_id": later.json()["id"],
             "call_id": call,
+            "note_id": note.json()["id"],
             "recording_id": recording,
             "failed_id": failed["id"],
             "waiting_id": waiting["id"],
@@ -141,7 +130,11 @@ async def a_call(texting: Texting, folder: Path) -> tuple[str, str]:
 
 
 def reading(scene: Scene) -> list[str]:
-    return sorted({path for method, path, _ in routes_of(scene.texting.world.app) if method == "GET"} - NOT_LISTS)
+    return sorted(
+        {path for method, path, _ in routes_of(scene.texting.world.app) if method == "GET"}
+        - NOT_LISTS
+        - OTHER_THINGS.keys()
+    )
 
 
 def filled(path: str, ids: dict[str, str]) -> str:
@@ -170,6 +163,8 @@ async def test_every_address_that_reads_hides_the_conversation_of_another(textin
         "/api/sms/conversations/{conversation_id}",
         "/api/sms/conversations/{conversation_id}/messages",
         "/api/sms/conversations/{conversation_id}/calls",
+        "/api/sms/conversations/{conversation_id}/notes",
+        "/api/sms/conversations/{conversation_id}/timeline",
         "/api/sms/messages/{message_id}",
         "/api/sms/messages/{message_id}/media/{media_id}",
         "/api/sms/scheduled/{scheduled_id}",
@@ -200,6 +195,12 @@ async def test_every_list_leaves_out_the_conversation_of_another(texting: Textin
 
 WRITES: list[tuple[str, str, Any]] = [
     ("POST", "/api/sms/conversations/{conversation_id}/read", None),
+    ("POST", "/api/sms/conversations/{conversation_id}/unread", None),
+    ("PATCH", "/api/sms/conversations/{conversation_id}", {"state": "done"}),
+    ("PATCH", "/api/sms/conversations/{conversation_id}", {"assigned_to": None}),
+    ("POST", "/api/sms/conversations/{conversation_id}/notes", {"body": "seen"}),
+    ("PATCH", "/api/sms/conversations/{conversation_id}/notes/{note_id}", {"body": "seen"}),
+    ("DELETE", "/api/sms/conversations/{conversation_id}/notes/{note_id}", None),
     ("DELETE", "/api/sms/messages/{waiting_id}", None),
     ("POST", "/api/sms/messages/{failed_id}/retry", {}),
     ("PATCH", "/api/sms/scheduled/{scheduled_id}", {"body": "changed"}),
@@ -214,12 +215,20 @@ WRITES: list[tuple[str, str, Any]] = [
 async def test_no_act_reaches_into_the_conversation_of_another(texting: Texting, tmp_path: Path) -> None:
     scene = await make_scene(texting, tmp_path)
     texting.change("UPDATE users SET phone = '+16025550333' WHERE id = %s", scene.agent_id)
-    tables = ("conversations", "sms_messages", "scheduled_sms", "calls", "outbox")
+    tables = (
+        "conversations",
+        "conversation_notes",
+        "conversation_reads",
+        "sms_messages",
+        "scheduled_sms",
+        "calls",
+        "outbox",
+    )
     before = texting.stored(texting.a, *tables)
     for method, path, body in WRITES:
-        [name] = re.findall(r"{(\w+)}", path)
+        unknown = {name: str(new_id()) for name in re.findall(r"{(\w+)}", path)}
         ours = await scene.agent.request(method, filled(path, scene.hidden), json=body)
-        nobodys = await scene.agent.request(method, filled(path, {name: str(new_id())}), json=body)
+        nobodys = await scene.agent.request(method, filled(path, unknown), json=body)
         assert (ours.status_code, ours.content) == (404, nobodys.content), path
     text = {"to": CUSTOMER, "body": "over your head"}
     later = {**text, "scheduled_at": in_hours(24)}

@@ -19,24 +19,25 @@ from ringfence.features.contacts import routes as contacts
 from ringfence.features.contacts.values.files import MOST_BYTES
 from ringfence.features.conversations import routes as conversations
 from ringfence.features.doctor import routes as doctor
+from ringfence.features.inbox import routes as inbox
 from ringfence.features.live import routes as live
 from ringfence.features.live.actions.hub import Hub
 from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
-from ringfence.features.messages.actions.receiving import AfterReceiving
 from ringfence.features.messages.values import MOST_MEDIA_BYTES
 from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
 from ringfence.features.scheduling import routes as scheduling
-from ringfence.features.scheduling.actions.replies import cancel_answered
+from ringfence.features.sync import routes as sync
 from ringfence.features.templates import routes as templates
 from ringfence.features.twilio_settings import routes as twilio_settings
 from ringfence.features.users import routes as users
 from ringfence.features.users.routes.authenticator import CSRF_HEADER, SESSION_COOKIE, make_authenticator
 from ringfence.features.users.values import AccountPolicy
 from ringfence.kit.keyring import Keyring
+from ringfence.runtime.receiving import AFTER_RECEIVING
 from ringfence.tenancy.sessions import Tenancy
 from ringfence.web import problems, services
 from ringfence.web.headers import SecurityHeaders
@@ -51,6 +52,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     twilio_settings.router,
     doctor.router,
     phone_numbers.router,
+    sync.router,
     contacts.router,
     consent.router,
     templates.router,
@@ -60,6 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    inbox.router,
     live.router,
     outgoing_webhooks.router,
     analytics.router,
@@ -71,7 +74,6 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
 UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
-AFTER_RECEIVING = AfterReceiving((cancel_answered,))
 
 
 class Application(FastAPI):

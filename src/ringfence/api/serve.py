@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from urllib.parse import urlsplit
 
 import structlog
@@ -38,7 +38,7 @@ async def serve(settings: Settings, logins: Logins, stop: asyncio.Event) -> None
         await require_sound(runtime.tenancy, metadata=metadata(), head=runner.head())
         host, port = listener.getsockname()[:2]
         log.info("server.started", address=f"http://{host}:{port}", public_url=settings.public_url)
-        await _answer(application(runtime), listener, stop, ending=runtime.hub.close)
+        await _answer(application(runtime), listener, stop, settings.trusted_proxies, ending=runtime.hub.close)
         log.info("server.stopped")
     finally:
         listener.close()
@@ -72,7 +72,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _answer(app: FastAPI, listener: socket.socket, stop: asyncio.Event, *, ending: Callable[[], None]) -> None:
+async def _answer(
+    app: FastAPI,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    trusted_proxies: Sequence[str],
+    *,
+    ending: Callable[[], None],
+) -> None:
     """`ending` is called when the stop is asked for: what would go on for ever has to end by itself."""
     server = _Server(
         uvicorn.Config(
@@ -80,8 +87,9 @@ async def _answer(app: FastAPI, listener: socket.socket, stop: asyncio.Event, *,
             log_config=None,
             access_log=False,
             server_header=False,
-            # Whoever a request says it comes from is not believed; a proxy in front is one address like any other.
-            proxy_headers=False,
+            # Whoever a request says it comes from is believed only where a proxy that we know says so.
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
             lifespan="off",
             ws="none",
             limit_concurrency=MOST_REQUESTS,

@@ -11,6 +11,7 @@ from ringfence.emulator.carrier import Carrier
 from ringfence.emulator.control import Control
 from ringfence.emulator.door import Door
 from ringfence.emulator.exchange import new_exchange
+from ringfence.emulator.history import History
 from ringfence.emulator.inbound import Inbound
 from ringfence.emulator.mailbox import Mailbox
 from ringfence.emulator.media import MediaFiles
@@ -74,6 +75,7 @@ class Emulator:
             *Control(exchange, sender, account_door, behaviour or Behaviour()).routes(),
             *Receiving(exchange, inbound, sender, allowed_hosts).routes(),
             *VoiceControl(exchange, line, scripts).routes(),
+            *History(exchange).routes(),
             *Phones(exchange).routes(),
             *(mailbox.routes() if mailbox else []),
             # Everything else is what Twilio says of a path it does not have.

@@ -11,6 +11,7 @@ from ringfence.features.consent import model as consent
 from ringfence.features.contacts import model as contacts
 from ringfence.features.conversations import model as conversations
 from ringfence.features.events import model as events
+from ringfence.features.inbox import model as inbox
 from ringfence.features.messages import model as messages
 from ringfence.features.outgoing_webhooks import model as outgoing_webhooks
 from ringfence.features.phone_numbers import model as phone_numbers
@@ -30,6 +31,7 @@ MODELS = (
     consent,
     templates,
     conversations,
+    inbox,
     messages,
     calls,
     scheduling,

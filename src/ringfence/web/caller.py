@@ -137,7 +137,7 @@ def refuse_visitor(caller: Caller) -> None:
     """Raise ForbiddenError (`visiting`) for a super admin inside the company: its people, keys and credentials stay."""
     if caller.kind == "platform":
         raise ForbiddenError(
-            "visiting", "Whoever has entered a company does not change its people, keys or credentials."
+            "visiting", "Whoever has entered a company does not change its people, keys, webhooks or credentials."
         )
 
 

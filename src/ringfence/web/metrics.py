@@ -24,6 +24,7 @@ REQUESTS = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+MENDED = Counter("ringfence_mended_total", "What sweeps of Twilio's log mended, by what it was.", ["what"])
 JOBS = Histogram(
     "ringfence_job_seconds",
     "Runs of background jobs by kind and what came of them.",

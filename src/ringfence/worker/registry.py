@@ -16,17 +16,28 @@ from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, Pla
 from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
+from ringfence.features.conversations.jobs import EndSnoozeHandler
+from ringfence.features.conversations.values import EndSnooze, PurgeConversation
 from ringfence.features.events.jobs import trim_events
 from ringfence.features.events.values import TrimEvents
+from ringfence.features.inbox.jobs import PurgeHandler
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
     FetchMediaHandler,
+    IndexTextsHandler,
     RemoveMediaHandler,
     RemoveUploadHandler,
     ReviewHeldHandler,
     SweepHandler,
 )
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
+from ringfence.features.messages.values import (
+    AnswerByItself,
+    FetchMedia,
+    IndexTexts,
+    RemoveMedia,
+    RemoveUpload,
+    SweepMessages,
+)
 from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
 from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
@@ -36,11 +47,15 @@ from ringfence.features.platform.queries import ALL_COMPANIES
 from ringfence.features.scheduling.jobs import SendDueHandler
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from ringfence.features.scheduling.values import SendDue
+from ringfence.features.sync.actions.sweeps import note_learned
+from ringfence.features.sync.jobs import BeginSweepHandler, RunSyncHandler
+from ringfence.features.sync.values import BeginSweep, RunSync
 from ringfence.features.users.jobs import InvitationMailer, PasswordResetMailer
 from ringfence.features.users.values import MailInvitation, MailPasswordReset
 from ringfence.jobqueue.fanout import Every, every
 from ringfence.jobqueue.jobs import Handlers
 from ringfence.runtime.build import Runtime
+from ringfence.runtime.receiving import AFTER_RECEIVING
 from ringfence.worker.mail import NoMailer, SMTPMailer
 
 # Twilio reports by itself, mostly within seconds; only a text that stays unfinished for so many sweeps is asked about.
@@ -71,12 +86,18 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        EndSnooze: EndSnoozeHandler(),
+        IndexTexts: IndexTextsHandler(),
+        PurgeConversation: PurgeHandler(),
         TrimWebhooks: trim_webhooks,
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
             first_look=timedelta(seconds=TURNS_BEFORE_FIRST_LOOK * runtime.settings.sweep_seconds),
+            tell=note_learned,
         ),
+        RunSync: RunSyncHandler(runtime.gateway, runtime.keyring, AFTER_RECEIVING),
+        BeginSweep: BeginSweepHandler(),
         PlaceCall: PlaceCallHandler(runtime.gateway, runtime.keyring),
         HangUpCall: HangUpHandler(runtime.gateway, runtime.keyring),
         FetchRecording: FetchRecordingHandler(runtime.gateway, runtime.keyring, runtime.media),
@@ -94,6 +115,7 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
     return (
         every(runtime.settings.sweep_seconds, SweepMessages),
         every(runtime.settings.sweep_seconds, SweepCalls),
+        every(runtime.settings.log_sweep_seconds, BeginSweep),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),

@@ -453,13 +453,13 @@ async def test_every_act_stands_in_the_audit_log(world: World, twilio: TwilioWor
     await twilio.client.patch(f"/api/sms/phone-numbers/{number['id']}", json={"status": "inactive"}, headers=headers)
     await twilio.client.delete(URL, headers=headers)
     entries = (await twilio.client.get("/api/audit-log", headers=headers)).json()["items"]
-    actions = [entry["action"] for entry in entries if entry["action"].startswith(("twilio_", "phone_"))]
+    actions = [entry["action"] for entry in entries if entry["action"].startswith(("twilio_", "phone_", "sync"))]
     assert actions[::-1] == [
         "twilio_settings.connected",
         "twilio_settings.webhooks_set",
         "twilio_settings.replaced",
         "twilio_settings.checked",
-        "phone_numbers.sync_requested",
+        "sync.requested",
         "phone_numbers.synced",
         "phone_number.changed",
         "twilio_settings.disconnected",

@@ -6,13 +6,14 @@ import httpx
 import pytest
 
 from tests.factories.cluster import Database
+from tests.factories.hooks import outgoing_client
 from tests.factories.texts import Texting, make_texting, texting_services
 from tests.factories.world import World
 
 
 @pytest.fixture
 def more_services(tmp_path: Path) -> tuple[object, ...]:
-    return texting_services(tmp_path / "media")
+    return (*texting_services(tmp_path / "media"), outgoing_client())
 
 
 @pytest.fixture

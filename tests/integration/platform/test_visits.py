@@ -225,11 +225,18 @@ KEPT = {
     ("POST", "/api/twilio-settings"),
     ("PUT", "/api/twilio-settings"),
     ("DELETE", "/api/twilio-settings"),
+    ("POST", "/api/webhooks"),
+    ("PATCH", "/api/webhooks/{endpoint_id}"),
+    ("DELETE", "/api/webhooks/{endpoint_id}"),
+    ("POST", "/api/webhooks/{endpoint_id}/rotate-secret"),
 }
 TELEPHONE = ("PUT", "/api/users/{user_id}/phone")
 HARMLESS = {
     ("POST", "/api/twilio-settings/verify"): "asks Twilio whether what is stored works",
     ("POST", "/api/twilio-settings/webhooks"): "points the company's numbers back here",
+    ("POST", "/api/webhooks/{endpoint_id}/ping"): "sends a test to where events go anyway",
+    ("POST", "/api/webhooks/{endpoint_id}/replay"): "sends again to where events go anyway",
+    ("POST", "/api/webhooks/{endpoint_id}/deliveries/{delivery_id}/replay"): "sends again to where events go anyway",
 }
 
 
@@ -237,18 +244,25 @@ def test_what_outlasts_a_visit_is_refused_to_visitors(world: World) -> None:
     unsafe = [(method, path, route) for method, path, route in routes_of(world.app) if method != "GET"]
 
     assert {(method, path) for method, path, route in unsafe if refuses_visitors(route)} == KEPT
-    lasting = ("/api/users", "/api/api-keys", "/api/invitations", "/api/twilio-settings")
+    lasting = ("/api/users", "/api/api-keys", "/api/invitations", "/api/twilio-settings", "/api/webhooks")
     assert {(m, p) for m, p, _ in unsafe if p.startswith(lasting)} == KEPT | {TELEPHONE} | HARMLESS.keys()
 
 
 async def test_visitor_changes_no_people_keys_or_credentials(texting: Texting, root: httpx.AsyncClient) -> None:
     world = texting.world
-    ids = {"user_id": world.a.agent.id, "key_id": world.a.key_ids["read"], "invitation_id": new_id()}
+    ids = {
+        "user_id": world.a.agent.id,
+        "key_id": world.a.key_ids["read"],
+        "invitation_id": new_id(),
+        "endpoint_id": new_id(),
+    }
     bodies = {
         "/api/twilio-settings": {"account_sid": texting.a.account_sid, "auth_token": "ab" * 16},
         "/api/api-keys": {"name": "Back door", "scope": "admin"},
         "/api/invitations": {"email": "back@door.example", "role": "company_admin"},
         "/api/users/{user_id}/phone": {"phone": "+16025550199"},
+        "/api/webhooks": {"url": "https://192.168.1.1/", "kinds": ["message.received"]},
+        "/api/webhooks/{endpoint_id}": {"description": "Mine"},
     }
     await enter(root, world.a)
     own = await world.log_in(world.a.admin)

@@ -1,6 +1,8 @@
 """Writing opt-outs. Each one is a row with a beginning and an end; none is ever deleted."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -73,6 +75,58 @@ async def opt_out_in_company_scope(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """When and by what text the contact took a STOP back."""
+
+    at: datetime
+    evidence: Mapping[str, object]
+
+
+async def opt_out_in_the_past(
+    session: TenantSession,
+    *,
+    outside_number: str,
+    phone_number_id: UUID | None,
+    evidence: Mapping[str, object],
+    at: datetime,
+    taken_back: TakenBack | None,
+) -> bool:
+    """Write down a STOP of an instant of the past (scope: one of our numbers, or None for the company).
+
+    It blocks from now on unless the contact took it back, and is kept as evidence either way. It changes nothing, and
+    False comes back, when an opt-out stands already, or one of this scope ended after it: whoever ended that one knew
+    better.
+    """
+    ended_later = select(OptOut.id).where(
+        OptOut.company_id == session.company_id,
+        OptOut.outside_number == outside_number,
+        OptOut.phone_number_id.is_not_distinct_from(phone_number_id),
+        OptOut.ended_at > at,
+    )
+    if await session.scalar(ended_later.limit(1)) is not None:
+        return False
+    added = await session.execute(
+        insert(OptOut)
+        .values(
+            company_id=session.company_id,
+            id=new_id(),
+            scope="company" if phone_number_id is None else "pair",
+            outside_number=outside_number,
+            phone_number_id=phone_number_id,
+            source="keyword",
+            evidence=dict(evidence),
+            created_at=at,
+            ended_at=taken_back.at if taken_back else None,
+            ended_source="keyword" if taken_back else None,
+            ended_evidence=dict(taken_back.evidence) if taken_back else None,
+        )
+        .on_conflict_do_nothing()
+        .returning(OptOut.id)
+    )
+    return added.first() is not None
+
+
 async def opt_in(
     session: TenantSession,
     *,
@@ -80,8 +134,13 @@ async def opt_in(
     phone_number_id: UUID,
     source: Source,
     evidence: Mapping[str, object],
+    at: datetime | None = None,
 ) -> int:
-    """A contact's START to one of our numbers: end what the contact's STOP or Twilio's 21610 began; how many ended."""
+    """A contact's START to one of our numbers: end what the contact's STOP or Twilio's 21610 began; how many ended.
+
+    `at` (default: now) is when the contact said so: what began after it stays.
+    """
+    at = at or utc_now()
     ended = await session.execute(
         update(OptOut)
         .where(
@@ -90,8 +149,9 @@ async def opt_in(
             OptOut.ended_at.is_(None),
             OptOut.source.in_(ENDED_BY_START),
             or_(OptOut.phone_number_id.is_(None), OptOut.phone_number_id == phone_number_id),
+            OptOut.created_at <= at,
         )
-        .values(ended_at=utc_now(), ended_source=source, ended_evidence=dict(evidence))
+        .values(ended_at=at, ended_source=source, ended_evidence=dict(evidence))
         .returning(OptOut.id)
     )
     rows = ended.all()

@@ -92,6 +92,51 @@ async def list_contacts(
     return (await session.scalars(query.order_by(Contact.created_at.desc(), Contact.id.desc()).limit(limit + 1))).all()
 
 
+async def numbers_found(session: TenantSession, search: str, *, limit: int) -> list[str]:
+    """The numbers at which contacts are reached whom a search finds, as `list_contacts` does; the newest ones' at most.
+
+    Numbers of contacts that were merged into one of them are among these.
+    """
+    holder = aliased(Contact)
+    found = (
+        select(Contact.id)
+        .where(Contact.company_id == session.company_id, Contact.deleted_at.is_(None), _matches(search))
+        .order_by(Contact.created_at.desc())
+        .limit(limit)
+        .subquery()
+    )
+    query = select(holder.phone_number).where(
+        holder.company_id == session.company_id,
+        holder.phone_number.is_not(None),
+        or_(holder.id.in_(select(found.c.id)), holder.merged_into.in_(select(found.c.id))),
+    )
+    return [number for number in await session.scalars(query) if number is not None]
+
+
+async def numbers_tagged(session: TenantSession, tag: str, *, limit: int) -> list[str] | None:
+    """The numbers at which contacts with a tidy tag are reached; None when more than `limit` contacts have it."""
+    tagged = (
+        await session.scalars(
+            select(ContactTag.contact_id)
+            .where(ContactTag.company_id == session.company_id, ContactTag.tag == tag)
+            .limit(limit + 1)
+        )
+    ).all()
+    if len(tagged) > limit:
+        return None
+    numbers = select(Contact.phone_number).where(
+        Contact.company_id == session.company_id,
+        Contact.phone_number.is_not(None),
+        or_(and_(Contact.id.in_(tagged), Contact.deleted_at.is_(None)), Contact.merged_into.in_(tagged)),
+    )
+    return [number for number in await session.scalars(numbers) if number is not None]
+
+
+def digits_of(search: str) -> str:
+    """What of a search could be part of a number."""
+    return _NOT_DIGITS.sub("", search)
+
+
 async def tags_of(session: TenantSession, contacts: Sequence[Contact]) -> dict[UUID, list[str]]:
     """The tags of each of these contacts, sorted."""
     found: dict[UUID, list[str]] = {contact.id: [] for contact in contacts}

@@ -1,6 +1,6 @@
 """What can be wrong with an act on a conversation."""
 
-from ringfence.errors import ForbiddenError
+from ringfence.errors import ForbiddenError, InvalidInputError
 
 
 class NotYoursError(ForbiddenError):
@@ -11,3 +11,10 @@ class NotYoursError(ForbiddenError):
 
     def __init__(self) -> None:
         super().__init__("not_your_conversation", "Somebody else looks after the conversation with this number.")
+
+
+class AssigneeError(InvalidInputError):
+    """Nobody, somebody of another company and somebody suspended look the same."""
+
+    def __init__(self) -> None:
+        super().__init__("assignee", "assigned_to must be an active person of this company.")

@@ -8,12 +8,20 @@ from uuid import UUID
 from ringfence.features.companies.values import ReviewHeld
 from ringfence.features.messages.actions import background, budgeting, holding, idempotency, uploading
 from ringfence.features.messages.actions.answering import answer_by_itself
-from ringfence.features.messages.actions.callbacks import learn
+from ringfence.features.messages.actions.callbacks import Tell, learn
+from ringfence.features.messages.actions.indexing import index_past
 from ringfence.features.messages.actions.media_store import MediaStore
 from ringfence.features.messages.actions.merging import news_of
 from ringfence.features.messages.queries import open as open_work
 from ringfence.features.messages.queries.open import MEDIA_GIVEN_UP_AFTER, PendingMedia, Unfinished
-from ringfence.features.messages.values import AnswerByItself, FetchMedia, RemoveMedia, RemoveUpload, SweepMessages
+from ringfence.features.messages.values import (
+    AnswerByItself,
+    FetchMedia,
+    IndexTexts,
+    RemoveMedia,
+    RemoveUpload,
+    SweepMessages,
+)
 from ringfence.features.twilio_settings import actions as twilio_settings
 from ringfence.features.twilio_settings.errors import AccountUnusableError, CredentialsRefusedError
 from ringfence.features.twilio_settings.queries import credentials_for
@@ -32,6 +40,7 @@ from ringfence.providers.twilio.errors import (
 )
 from ringfence.providers.twilio.gateway import TwilioGateway
 from ringfence.providers.twilio.records import MessageInfo
+from ringfence.web.paging import Position
 
 _ASKED_AT_ONCE = 5
 _HELD_AT_ONCE = 500
@@ -117,14 +126,23 @@ class RemoveUploadHandler:
 
 
 class SweepHandler:
-    """Does `SweepMessages`, a batch a run. `first_look` is how long Twilio has to report by itself."""
+    """Does `SweepMessages`, a batch a run. `first_look` is how long Twilio has to report by itself.
+
+    `tell` is told what was mended, in the transaction that mends it.
+    """
 
     def __init__(
-        self, gateway: TwilioGateway, keyring: Keyring, *, first_look: timedelta = timedelta(minutes=5)
+        self,
+        gateway: TwilioGateway,
+        keyring: Keyring,
+        *,
+        first_look: timedelta = timedelta(minutes=5),
+        tell: Tell | None = None,
     ) -> None:
         self._gateway = gateway
         self._keyring = keyring
         self._first_look = first_look
+        self._tell = tell
 
     async def __call__(self, context: JobContext, _job: SweepMessages) -> None:
         """Ask about unfinished texts, bring late attachments back to the queue, forget old keys and uploads."""
@@ -147,11 +165,14 @@ class SweepHandler:
         async with self._gateway.account(credentials.account_sid, credentials.auth_token) as account:
             answers = await _ask_all(account, texts)
         async with context.tenancy.tenant(context.company_id) as session:
-            # In the order of their ids, as whoever locks several texts does.
-            for text in sorted(texts, key=lambda item: item.id):
-                answer = answers.get(text.id)
-                if isinstance(answer, MessageInfo):
-                    await learn(session, text.id, news_of(answer, via="sweep"))
+            told = {
+                text_id: news_of(answer, via="sweep")
+                for text_id, answer in answers.items()
+                if isinstance(answer, MessageInfo)
+            }
+            learned = await learn(session, told)
+            if self._tell is not None:
+                await self._tell(session, learned)
             await background.note_asked(session, list(answers))
             if any(isinstance(answer, BadCredentialsError) for answer in answers.values()):
                 await twilio_settings.mark_refused(session, credentials, CredentialsRefusedError())
@@ -202,3 +223,13 @@ async def _ask_all(account: TwilioAccount, texts: Sequence[Unfinished]) -> dict[
 
     await asyncio.gather(*(ask(text) for text in texts))
     return answers
+
+
+class IndexTextsHandler:
+    """Does `IndexTexts`: one batch; it orders the next one in the same transaction."""
+
+    async def __call__(self, context: JobContext, job: IndexTexts) -> None:
+        """Index a batch, the newest texts first, so that what people search for most is found soonest."""
+        after = None if job.after_at is None or job.after_id is None else Position(job.after_at, job.after_id)
+        async with context.tenancy.tenant(context.company_id) as session:
+            await index_past(session, after)

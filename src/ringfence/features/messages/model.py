@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ringfence.db.base import Base
@@ -131,6 +131,21 @@ class Media(TenantTable, Base):
     def file_id(self) -> UUID:
         """What its file is named by."""
         return self.upload_id or self.id
+
+
+class MessageWord(CompanyColumn, Base):
+    """One word of one text, for the search; `at` is when the text was made.
+
+    Without a reference to the text, which would cost every text as many look-ups as it has words: whatever the search
+    finds is read from the texts themselves.
+    """
+
+    __tablename__ = "message_words"
+    __table_args__ = tenant_args()
+
+    term: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    message_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class MessageEvent(TenantTable, Base):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -162,6 +162,15 @@ class SweepMessages(Job):
     """Ask Twilio about the company's texts that stay unfinished, and forget old idempotency keys."""
 
     kind: ClassVar[str] = "messages.sweep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexTexts(Job):
+    """Index a batch of the company's texts for the search, the newest first, after a place (none: from the newest)."""
+
+    kind: ClassVar[str] = "messages.index_texts"
+    after_at: datetime | None = None
+    after_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

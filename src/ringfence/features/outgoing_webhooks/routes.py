@@ -26,7 +26,7 @@ from ringfence.features.outgoing_webhooks.values.kinds import DeliveryState
 from ringfence.kit.keyring import Keyring
 from ringfence.providers.outgoing.client import OutgoingClient
 from ringfence.tenancy.sessions import Tenancy
-from ringfence.web.caller import Admin, TenantDB
+from ringfence.web.caller import Admin, OwnAdmin, TenantDB
 from ringfence.web.paging import DEFAULT_PAGE, Cursors, Position
 from ringfence.web.problems import PROBLEM_RESPONSES
 from ringfence.web.schemas import Page, PageCursor, PageLimit
@@ -47,7 +47,7 @@ async def list_endpoints(
 
 
 @router.post("", status_code=201)
-async def create_endpoint(request: Request, body: EndpointWrite, caller: Admin) -> EndpointWithSecret:
+async def create_endpoint(request: Request, body: EndpointWrite, caller: OwnAdmin) -> EndpointWithSecret:
     """Add an endpoint. The answer has the signing secret, which is never shown again."""
     url = await check_url(service(request, OutgoingClient), body.url)
     async with service(request, Tenancy).tenant(caller.company_id) as session:
@@ -69,7 +69,9 @@ async def get_endpoint(endpoint_id: UUID, _caller: Admin, session: TenantDB) -> 
 
 
 @router.patch("/{endpoint_id}")
-async def change_endpoint(request: Request, endpoint_id: UUID, body: EndpointChange, caller: Admin) -> EndpointAnswer:
+async def change_endpoint(
+    request: Request, endpoint_id: UUID, body: EndpointChange, caller: OwnAdmin
+) -> EndpointAnswer:
     """Change an endpoint, or turn it off and on."""
     tenancy = service(request, Tenancy)
     async with tenancy.tenant(caller.company_id) as session:
@@ -90,13 +92,13 @@ async def change_endpoint(request: Request, endpoint_id: UUID, body: EndpointCha
 
 
 @router.delete("/{endpoint_id}", status_code=204)
-async def delete_endpoint(endpoint_id: UUID, caller: Admin, session: TenantDB) -> None:
+async def delete_endpoint(endpoint_id: UUID, caller: OwnAdmin, session: TenantDB) -> None:
     """Remove an endpoint and its log."""
     await endpoints.delete(session, endpoint_id, actor=actor_of(caller))
 
 
 @router.post("/{endpoint_id}/rotate-secret")
-async def rotate_secret(request: Request, endpoint_id: UUID, caller: Admin, session: TenantDB) -> EndpointWithSecret:
+async def rotate_secret(request: Request, endpoint_id: UUID, caller: OwnAdmin, session: TenantDB) -> EndpointWithSecret:
     """Make a new secret. For 24 hours each delivery is signed with both, the one before too."""
     endpoint, secret = await endpoints.rotate(
         session, endpoint_id, keyring=service(request, Keyring), actor=actor_of(caller)

@@ -1,6 +1,7 @@
 """Reading phone numbers, and choosing the one a text goes out from or a call shows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import and_, case, func, select, tuple_
@@ -85,6 +86,41 @@ async def ids_by_number(session: TenantSession) -> dict[str, UUID]:
         )
     )
     return {row.phone_number: row.id for row in rows}
+
+
+async def holdings(session: TenantSession, *, account_sid: str) -> dict[str, UUID]:
+    """E.164 → id of every number of an account that the company holds."""
+    rows = await session.execute(
+        select(PhoneNumber.phone_number, PhoneNumber.id).where(
+            PhoneNumber.company_id == session.company_id,
+            PhoneNumber.account_sid == account_sid,
+            PhoneNumber.released_at.is_(None),
+        )
+    )
+    return {row.phone_number: row.id for row in rows}
+
+
+async def given_up_by_others(
+    session: PlatformSession, *, company_id: UUID, account_sid: str, phone_numbers: Sequence[str]
+) -> dict[str, datetime]:
+    """Of an account's numbers those that another company held before, and the instant it gave each up last.
+
+    What went through a number until then is that company's. It says neither which company nor how long it held it.
+    """
+    found: dict[str, datetime] = {}
+    for start in range(0, len(phone_numbers), _LOOKUP_BATCH):
+        rows = await session.execute(
+            select(DirectoryNumber.phone_number, func.max(DirectoryNumber.released_at))
+            .where(
+                DirectoryNumber.account_sid == account_sid,
+                DirectoryNumber.phone_number.in_(phone_numbers[start : start + _LOOKUP_BATCH]),
+                DirectoryNumber.released_at.is_not(None),
+                DirectoryNumber.company_id != company_id,
+            )
+            .group_by(DirectoryNumber.phone_number)
+        )
+        found |= {number: at for number, at in rows if at is not None}
+    return found
 
 
 async def counts(session: TenantSession) -> NumberCounts:

@@ -14,7 +14,6 @@ from ringfence.features.phone_numbers.values import (
     MOST_PRIORITY,
     SLOWEST_RATE,
     Intake,
-    NumberCounts,
     PlaceOfNumber,
     WebhookOutcome,
     text_address,
@@ -195,13 +194,6 @@ class NumbersAtTwilioAnswer(BaseModel):
     items: list[NumberAtTwilioAnswer]
 
 
-class SyncAnswer(BaseModel):
-    """A sync that is on its way, or was already."""
-
-    kind: Literal["phone_numbers"] = "phone_numbers"
-    status: Literal["queued"] = "queued"
-
-
 class NumbersSyncStatus(Answer):
     """How the numbers stand; `last_synced_at` is when the newest list that is stored was asked for."""
 
@@ -209,18 +201,6 @@ class NumbersSyncStatus(Answer):
     active: int
     inactive: int
     released: int
-
-
-class SyncStatusAnswer(BaseModel):
-    """The state of what is synced from Twilio. `connection` is verified, unverified, suspended, or null without one."""
-
-    connection: str | None
-    phone_numbers: NumbersSyncStatus
-
-    @classmethod
-    def about(cls, connection: str | None, counts: NumberCounts) -> Self:
-        """Put the parts together."""
-        return cls(connection=connection, phone_numbers=NumbersSyncStatus.of(counts))
 
 
 class MoneyAnswer(Answer):

@@ -99,6 +99,18 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """A number that the company holds; what went through it until `others_until` is another company's."""
+
+    phone_number_id: UUID
+    others_until: datetime | None = None
+
+    def covers(self, at: datetime) -> bool:
+        """Whether what went through the number at an instant is the company's."""
+        return self.others_until is None or at > self.others_until
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookOutcome:
     """What became of pointing one number's inbound texts and calls here; `reason` is a sentence when it failed."""
 

@@ -7,6 +7,7 @@ from ringfence.providers.twilio import media
 from ringfence.providers.twilio.answers import basic_authorization
 from ringfence.providers.twilio.connection import LARGEST_PAGE, checked_sid, pages, unusable_is_unreachable
 from ringfence.providers.twilio.errors import TwilioUnreachableError
+from ringfence.providers.twilio.lists import Lists
 from ringfence.providers.twilio.market import Market
 from ringfence.providers.twilio.records import (
     AccountInfo,
@@ -207,3 +208,8 @@ class TwilioAccount(Market, Setup):
             max_bytes=max_bytes,
             timeout_seconds=timeout_seconds or self._timeout_seconds,
         )
+
+    @property
+    def lists(self) -> Lists:
+        """The account's log of texts, calls and recordings."""
+        return Lists(self._api, self._credentials.account_sid, self._base_url)

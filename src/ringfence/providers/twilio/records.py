@@ -141,6 +141,27 @@ class CallInfo:
     price: Money | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """The sound of a call as Twilio has it. `source` says what made it (`RecordVerb` is a message that was left)."""
+
+    sid: str
+    account_sid: str
+    call_sid: str
+    status: str
+    source: str
+    duration_seconds: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """An attachment of a text: where it is, and what kind of file."""
+
+    url: str = field(repr=False)
+    content_type: str | None
+
+
 def account_info(instance: Any) -> AccountInfo:
     """From the SDK's account."""
     return AccountInfo(
@@ -244,6 +265,26 @@ def call_info(instance: Any) -> CallInfo:
         started_at=_moment(instance.start_time) if instance.start_time else None,
         ended_at=_moment(instance.end_time) if instance.end_time else None,
         price=_price(instance.price, instance.price_unit),
+    )
+
+
+def recording_info(instance: Any) -> RecordingInfo:
+    """From the SDK's recording."""
+    return RecordingInfo(
+        sid=_text(instance.sid),
+        account_sid=_text(instance.account_sid),
+        call_sid=_text(instance.call_sid or ""),
+        status=_text(instance.status or ""),
+        source=_text(instance.source or ""),
+        duration_seconds=whole_number(instance.duration),
+        created_at=_moment(instance.date_created),
+    )
+
+
+def media_info(instance: Any, base_url: str) -> MediaInfo:
+    """From the SDK's media; the file is at the address without `.json`."""
+    return MediaInfo(
+        url=base_url + _text(instance.uri).removesuffix(".json"), content_type=_text_or_none(instance.content_type)
     )
 
 

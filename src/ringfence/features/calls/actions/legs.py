@@ -8,7 +8,7 @@ from sqlalchemy import exists, select
 
 from ringfence.features.calls import queries
 from ringfence.features.calls.model import Call, CallLeg, CallRecording
-from ringfence.features.calls.values.states import CALL_RANKS, Leg, News, merge, whole
+from ringfence.features.calls.values.states import CALL_RANKS, Leg, News, as_told, merge, whole
 from ringfence.features.conversations import queries as conversations
 from ringfence.features.events.actions import emit
 from ringfence.kit.clock import utc_now
@@ -60,7 +60,8 @@ async def follow(session: TenantSession, call: Call, legs: Sequence[CallLeg]) ->
     if priced:
         call.price_micros = sum(leg.price_micros or 0 for leg in priced)
         call.price_currency = priced[0].price_currency
-    found = whole(call.direction, states, voicemail=bool(has_voicemail))
+    rule = as_told if call.source == "sync" else whole
+    found = rule(call.direction, states, voicemail=bool(has_voicemail))
     if CALL_RANKS[found.status] < CALL_RANKS[call.status]:
         return
     before = (call.status, call.reason, call.user_id)
@@ -72,7 +73,8 @@ async def follow(session: TenantSession, call: Call, legs: Sequence[CallLeg]) ->
     ends = [state.ended_at for state in states if state.ended_at is not None]
     if CALL_RANKS[call.status] == 40 and ends:
         call.ended_at = max(ends)
-    if (call.status, call.reason, call.user_id) != before:
+    # A call of the past is no news to anybody.
+    if call.source != "sync" and (call.status, call.reason, call.user_id) != before:
         await tell(session, call)
     await session.flush()
 

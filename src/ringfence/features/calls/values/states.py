@@ -17,7 +17,7 @@ Direction = Literal["inbound", "outbound"]
 Role = Literal["user", "contact"]
 
 DIRECTIONS = ("inbound", "outbound")
-SOURCES = ("api", "console", "redial", "webhook")
+SOURCES = ("api", "console", "redial", "webhook", "sync")
 ROLES = ("user", "contact")
 RECORDING_KINDS = ("call", "voicemail")
 RECORDING_STATUSES = ("pending", "stored", "failed")
@@ -159,6 +159,20 @@ def whole(direction: str, legs: Sequence[Leg], *, voicemail: bool) -> Whole:
     if first.status == "failed":
         return Whole("failed", None, None)
     return Whole("no_answer", "voicemail" if voicemail else "missed", None)
+
+
+def as_told(direction: str, legs: Sequence[Leg], *, voicemail: bool) -> Whole:
+    """What a call is that another program made or answered: as Twilio tells of its legs, with no rule of ours."""
+    first, *others = sorted(legs, key=lambda leg: leg.position)
+    talk = next((leg for leg in others if leg.status in {"in_progress", "completed"}), None)
+    if talk is not None:
+        return Whole("completed" if first.is_over or talk.is_over else "in_progress", None, talk)
+    if direction == "inbound" and voicemail:
+        return Whole("no_answer", "voicemail", None)
+    if others and first.is_over:
+        return Whole("no_answer", "missed", None) if direction == "inbound" else Whole(others[-1].status, None, None)
+    status = "queued" if first.status == "planned" else first.status
+    return Whole(status, None, first if first.status == "completed" else None)
 
 
 def _outbound(user: Leg, contact: Leg | None) -> Whole:

@@ -1,14 +1,13 @@
 """Reading conversations, and the one clause that says who may see which."""
 
+from ringfence.features.conversations.queries.lists import Filters, count_threads, list_threads
 from ringfence.features.conversations.queries.threads import (
-    Person,
     Thread,
     check_visible,
     find_between,
     find_latest,
     get_thread,
     ids_with_contact,
-    list_threads,
     refuse_hidden,
 )
 from ringfence.features.conversations.queries.visibility import (
@@ -19,9 +18,10 @@ from ringfence.features.conversations.queries.visibility import (
 )
 
 __all__ = [
-    "Person",
+    "Filters",
     "Thread",
     "check_visible",
+    "count_threads",
     "find_between",
     "find_latest",
     "get_thread",

@@ -1,25 +1,24 @@
-"""Reading conversations. The contact shown is whoever has the outside number now, also when added later."""
+"""Reading single conversations. The contact shown is whoever has the outside number now, also when added later."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Nullable, Row, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Nullable, Row, Select, and_, func, or_, select
 
 from ringfence.errors import NotFoundError
 from ringfence.features.contacts.model import Contact
 from ringfence.features.contacts.queries import reached_at
 from ringfence.features.conversations.errors import NotYoursError
-from ringfence.features.conversations.model import Conversation
+from ringfence.features.conversations.model import Conversation, ConversationRead
 from ringfence.features.conversations.queries.visibility import visible_to
 from ringfence.features.conversations.values import Viewer
 from ringfence.features.phone_numbers.model import PhoneNumber
+from ringfence.features.users.model import User
 from ringfence.tenancy.sessions import TenantSession
-from ringfence.web.paging import Position
 
-_NOT_DIGITS = re.compile(r"\D+")
+_Columns: TypeAlias = tuple[Conversation, str, UUID | None, str, str, str | None, bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,55 +33,40 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """A conversation with what people need to see of it; `phone_number` is the company's own number."""
+    """A conversation with what people need to see of it; `phone_number` is the company's own number.
+
+    `unread` is whether the viewer has not read the other side's last text; `unread_count` is what nobody has read.
+    """
 
     id: UUID
     phone_number_id: UUID
     phone_number: str
     outside_number: str
     contact: Person | None
+    state: str
+    snoozed_until: datetime | None
     assigned_to: UUID | None
     last_message_at: datetime
+    last_inbound_at: datetime | None
     last_direction: str
     last_preview: str
+    unread: bool
     unread_count: int
     created_at: datetime
+    deleted_at: datetime | None
 
 
-async def list_threads(
-    session: TenantSession,
-    viewer: Viewer,
-    *,
-    unread: bool | None,
-    phone_number_id: UUID | None,
-    search: str | None,
-    after: Position | None,
-    limit: int,
-) -> Sequence[Thread]:
-    """Conversations, the latest text first: up to limit + 1 after a position.
-
-    `search` finds the beginning of the contact's name or organisation, or any part of the outside number.
-    """
-    query = _threads(session).where(visible_to(viewer))
-    if unread is not None:
-        query = query.where(Conversation.unread_count > 0 if unread else Conversation.unread_count == 0)
-    if phone_number_id is not None:
-        query = query.where(Conversation.phone_number_id == phone_number_id)
-    if search:
-        query = query.where(_matches(search.strip()))
-    if after is not None:
-        query = query.where(tuple_(Conversation.last_message_at, Conversation.id) < (after.at, after.id))
-    query = query.order_by(Conversation.last_message_at.desc(), Conversation.id.desc()).limit(limit + 1)
-    return [_thread(row) for row in await session.execute(query)]
-
-
-async def get_thread(session: TenantSession, viewer: Viewer, conversation_id: UUID) -> Thread:
+async def get_thread(
+    session: TenantSession, viewer: Viewer, conversation_id: UUID, *, with_deleted: bool = False
+) -> Thread:
     """One conversation. Raises NotFoundError, also for one that the viewer may not see."""
-    query = _threads(session).where(visible_to(viewer), Conversation.id == conversation_id)
+    query = threads(session, viewer).where(
+        visible_to(viewer, with_deleted=with_deleted), Conversation.id == conversation_id
+    )
     row = (await session.execute(query)).first()
     if row is None:
         raise NotFoundError
-    return _thread(row)
+    return thread_of(row)
 
 
 async def find_between(session: TenantSession, *, phone_number_id: UUID, outside_number: str) -> Conversation | None:
@@ -117,7 +101,7 @@ async def refuse_hidden(
         return
     own_number = and_(PhoneNumber.company_id == Conversation.company_id, PhoneNumber.id == Conversation.phone_number_id)
     query = (
-        select(visible_to(viewer))
+        select(visible_to(viewer, with_deleted=True))
         .select_from(Conversation)
         .join(PhoneNumber, own_number)
         .where(Conversation.company_id == session.company_id, Conversation.outside_number == outside_number)
@@ -134,7 +118,7 @@ async def check_visible(session: TenantSession, viewer: Viewer, conversation_id:
     """Raise NotYoursError when the viewer may not see a conversation of the company, as it is now."""
     if viewer.sees_all:
         return
-    query = select(visible_to(viewer)).where(
+    query = select(visible_to(viewer, with_deleted=True)).where(
         Conversation.company_id == session.company_id, Conversation.id == conversation_id
     )
     if await session.scalar(query) is False:
@@ -159,13 +143,36 @@ async def ids_with_contact(session: TenantSession, viewer: Viewer, contact_id: U
     )
 
 
-def _threads(session: TenantSession) -> Select[Conversation, str, UUID | None, str, str, str | None]:
+def unread(session: TenantSession, viewer: Viewer) -> ColumnElement[bool]:
+    """Whether a conversation of `threads` is unread: for a person by their own mark, for a key if nobody has read it.
+
+    A person without a mark has read nothing since they joined, and of what came before what their colleagues have.
+    """
+    if viewer.user_id is None:
+        return Conversation.unread_count > 0
+    joined = (
+        select(User.created_at)
+        .where(User.company_id == session.company_id, User.id == viewer.user_id)
+        .scalar_subquery()
+    )
+    mark = ConversationRead.read_until
+    since_mark = func.coalesce(Conversation.last_inbound_at > func.coalesce(mark, joined), False)
+    return or_(since_mark, and_(mark.is_(None), Conversation.unread_count > 0))
+
+
+def threads(session: TenantSession, viewer: Viewer) -> Select[*_Columns]:
+    """The beginning of every query that shows conversations; the clause is for the caller to add."""
     contact_now = and_(
         Contact.company_id == Conversation.company_id,
         Contact.id == reached_at(session, Conversation.outside_number, Conversation),
         Contact.deleted_at.is_(None),
     )
     own_number = and_(PhoneNumber.company_id == Conversation.company_id, PhoneNumber.id == Conversation.phone_number_id)
+    own_mark = and_(
+        ConversationRead.company_id == Conversation.company_id,
+        ConversationRead.conversation_id == Conversation.id,
+        ConversationRead.user_id == viewer.user_id,
+    )
     return (
         select(
             Conversation,
@@ -174,27 +181,18 @@ def _threads(session: TenantSession) -> Select[Conversation, str, UUID | None, s
             Contact.first_name,
             Contact.last_name,
             Contact.organisation,
+            unread(session, viewer).label("unread"),
         )
         .join(PhoneNumber, own_number)
         .join(Contact, contact_now, isouter=True)
+        .join(ConversationRead, own_mark, isouter=True)
         .where(Conversation.company_id == session.company_id)
     )
 
 
-def _matches(search: str) -> ColumnElement[bool]:
-    full_name = Contact.first_name + " " + Contact.last_name
-    found = [
-        column.istartswith(search, autoescape=True)
-        for column in (full_name, Contact.last_name, Contact.organisation, Conversation.outside_number)
-    ]
-    digits = _NOT_DIGITS.sub("", search)
-    if len(digits) >= 3:
-        found.append(Conversation.outside_number.contains(digits, autoescape=True))
-    return or_(*found)
-
-
-def _thread(row: Row[Conversation, str, UUID | None, str, str, str | None]) -> Thread:
-    conversation, phone_number, contact_id, first_name, last_name, organisation = row
+def thread_of(row: Row[*_Columns]) -> Thread:
+    """A row of `threads` as people see it."""
+    conversation, phone_number, contact_id, first_name, last_name, organisation, is_unread = row
     return Thread(
         id=conversation.id,
         phone_number_id=conversation.phone_number_id,
@@ -203,10 +201,15 @@ def _thread(row: Row[Conversation, str, UUID | None, str, str, str | None]) -> T
         contact=None
         if contact_id is None
         else Person(id=contact_id, first_name=first_name, last_name=last_name, organisation=organisation),
+        state=conversation.state,
+        snoozed_until=conversation.snoozed_until,
         assigned_to=conversation.assigned_to,
         last_message_at=conversation.last_message_at,
+        last_inbound_at=conversation.last_inbound_at,
         last_direction=conversation.last_direction,
         last_preview=conversation.last_preview,
+        unread=is_unread,
         unread_count=conversation.unread_count,
         created_at=conversation.created_at,
+        deleted_at=conversation.deleted_at,
     )

@@ -26,25 +26,28 @@ async def viewer_for(session: TenantSession, *, user_id: UUID | None, manages: b
     return Viewer(user_id=user_id, sees_all=rule != "own_and_unassigned")
 
 
-def visible_to(viewer: Viewer, thread: Any = Conversation) -> ColumnElement[bool]:
-    """The rule, for a statement that reads conversations; `thread` is their alias, if they have one."""
-    return true() if viewer.sees_all else ~_hidden(viewer, thread)
+def visible_to(viewer: Viewer, *, with_deleted: bool = False) -> ColumnElement[bool]:
+    """The rule, for a statement that reads conversations. A deleted one is seen by nobody who does not ask for it."""
+    seen = true() if viewer.sees_all else ~_hidden(viewer, Conversation)
+    return seen if with_deleted else and_(seen, Conversation.deleted_at.is_(None))
 
 
 def in_visible_thread(session: TenantSession, viewer: Viewer, conversation_id: Any) -> ColumnElement[bool]:
     """The rule for what names its conversation; what belongs to none is seen by all."""
-    if viewer.sees_all:
-        return true()
     thread = aliased(Conversation)
-    return ~exists().where(
-        thread.company_id == session.company_id, thread.id == conversation_id, _hidden(viewer, thread)
-    )
+    out_of_sight = thread.deleted_at.is_not(None)
+    if not viewer.sees_all:
+        out_of_sight = or_(out_of_sight, _hidden(viewer, thread))
+    return ~exists().where(thread.company_id == session.company_id, thread.id == conversation_id, out_of_sight)
 
 
 def visible_between(
     session: TenantSession, viewer: Viewer, *, outside_number: Any, phone_number_id: Any = None
 ) -> ColumnElement[bool]:
-    """The rule for what has the two numbers of a conversation; without our number any of the outside one's counts."""
+    """The rule for what has the two numbers of a conversation; without our number any of the outside one's counts.
+
+    Calls and scheduled texts have lists of their own, and stay there when a conversation is deleted.
+    """
     if viewer.sees_all:
         return true()
     thread = aliased(Conversation)

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import exists, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Media, Message
+from ringfence.features.messages.values import FetchMedia
+from ringfence.jobqueue.queue import PATIENT, enqueue
 from ringfence.kit.clock import utc_now
+from ringfence.kit.ids import new_id
 from ringfence.tenancy.sessions import TenantSession
 
 
@@ -49,6 +53,33 @@ async def mark_failed(session: TenantSession, media_id: UUID, *, message_id: UUI
         detail = {"position": row.position, "status": "failed", "reason": reason}
         await recording.note(session, [Event(message_id, "media", detail)])
         await _tell(session, message_id)
+
+
+async def expect_media(session: TenantSession, message_id: UUID, media: Sequence[tuple[str, str | None]]) -> None:
+    """Have a text's attachments (address and type, in order) fetched, when nobody waits for something else."""
+    if not media:
+        return
+    now = utc_now()
+    await session.execute(
+        insert(Media)
+        .values(
+            [
+                {
+                    "company_id": session.company_id,
+                    "id": new_id(),
+                    "message_id": message_id,
+                    "position": position,
+                    "status": "pending",
+                    "source_url": url,
+                    "content_type": content_type,
+                    "created_at": now,
+                }
+                for position, (url, content_type) in enumerate(media)
+            ]
+        )
+        .on_conflict_do_nothing()
+    )
+    await enqueue(session, FetchMedia(message_id=message_id), once_key=f"media:{message_id}", priority=PATIENT)
 
 
 async def note_asked(session: TenantSession, message_ids: Sequence[UUID]) -> None:

@@ -1,7 +1,7 @@
 """Merging status callbacks, and what a sweep learns, into texts: many of one company at a time."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -86,12 +86,31 @@ async def take_in(session: TenantSession, callbacks: Sequence[Callback]) -> list
     return taken
 
 
-async def learn(session: TenantSession, message_id: UUID, news: News) -> None:
-    """Merge what Twilio said of a text when it was asked."""
-    owners = await _owners(session, [news.sid])
-    record = (await recording.lock(session, [message_id])).get(message_id)
-    if record is not None:
-        await _merge(session, [(record, news)], owners)
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """How many texts moved to another status by what was learned, and how many got a price."""
+
+    statuses: int
+    prices: int
+
+
+Tell = Callable[[TenantSession, Learned], Awaitable[None]]
+"""Whoever keeps count of what asking Twilio has mended."""
+
+
+async def learn(session: TenantSession, told: Mapping[UUID, News]) -> Learned:
+    """Merge what Twilio said of outbound texts when it was asked."""
+    if not told:
+        return Learned(0, 0)
+    owners = await _owners(session, [news.sid for news in told.values()])
+    records = await recording.lock(session, sorted(told))
+    owners |= {record.twilio_sid: record.id for record in records.values() if record.twilio_sid is not None}
+    before = {record.id: (record.status, record.price_micros) for record in records.values()}
+    await _merge(session, [(record, told[record.id]) for record in records.values()], owners)
+    return Learned(
+        statuses=sum(record.status != before[record.id][0] for record in records.values()),
+        prices=sum(record.price_micros != before[record.id][1] for record in records.values()),
+    )
 
 
 async def _merge(session: TenantSession, pairs: Sequence[tuple[Record, News]], owners: dict[str, UUID]) -> None:

@@ -1,8 +1,9 @@
 """Deleting: a text that waits is canceled; a finished one is removed from view, and its content for good."""
 
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from ringfence.dispatch import outbox
 from ringfence.errors import ForbiddenError
@@ -11,7 +12,8 @@ from ringfence.features.audit_log.values import Actor
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.values import Viewer, preview_of
 from ringfence.features.events.actions import emit
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.errors import UnderWayError
 from ringfence.features.messages.model import Media, Message, WebhookEvent
@@ -20,6 +22,8 @@ from ringfence.features.messages.values import FINAL, RemoveMedia, inbound_key
 from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.tenancy.sessions import TenantSession
+
+_WIPED_AT_ONCE: Final = 500
 
 
 async def delete_message(
@@ -48,6 +52,7 @@ async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Mes
     message.status, message.not_before, message.updated_at = "canceled", None, utc_now()
     message.refusal_code = message.reason = None
     emit(session, kind="message.status", subject_id=message.id, conversation_id=message.conversation_id)
+    record(session, actor=actor, action="message.canceled", target_kind="message", target_id=message.id)
     await session.flush()
     await recording.note(session, [Event(message.id, "canceled", {"by": actor.name, "by_kind": actor.kind})])
     return message
@@ -55,6 +60,7 @@ async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Mes
 
 async def _remove(session: TenantSession, message: Message, actor: Actor) -> None:
     now = utc_now()
+    await indexing.forget(session, [Said(message.id, message.created_at, message.body)])
     message.body, message.deleted_at, message.updated_at = "", now, now
     emit(session, kind="message.changed", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
@@ -81,6 +87,48 @@ async def _remove(session: TenantSession, message: Message, actor: Actor) -> Non
     )
     if message.num_media:
         await enqueue(session, RemoveMedia(message_id=message.id))
+
+
+async def wipe_texts(session: TenantSession, conversation_id: UUID) -> int:
+    """Remove a batch of a deleted conversation's texts with their content; how many. They stay countable."""
+    company, now = session.company_id, utc_now()
+    batch = (
+        select(Message.id, Message.created_at, Message.body)
+        .where(
+            Message.company_id == company,
+            Message.conversation_id == conversation_id,
+            Message.deleted_at.is_(None),
+            # What is under way needs its body; after thirty days nothing is.
+            Message.status.in_(FINAL | {"sent", "unconfirmed"}),
+        )
+        .order_by(Message.created_at)
+        .limit(_WIPED_AT_ONCE)
+    )
+    texts = [Said(row.id, row.created_at, row.body) for row in await session.execute(batch)]
+    await indexing.forget(session, texts)
+    wiped = await session.execute(
+        update(Message)
+        .where(Message.company_id == company, Message.id.in_([text.id for text in texts]))
+        .values(body="", deleted_at=now, updated_at=now)
+        .returning(Message.id, Message.twilio_sid, Message.num_media)
+    )
+    rows = wiped.all()
+    ids = [row.id for row in rows]
+    await session.execute(
+        update(Media)
+        .where(Media.company_id == company, Media.message_id.in_(ids))
+        .values(source_url="", upload_id=None, reason="The text was deleted.")
+    )
+    keys = [inbound_key(row.twilio_sid) for row in rows if row.twilio_sid is not None]
+    await session.execute(
+        update(WebhookEvent)
+        .where(WebhookEvent.company_id == company, WebhookEvent.dedupe_key.in_(keys))
+        .values(parameters={})
+    )
+    for row in rows:
+        if row.num_media:
+            await enqueue(session, RemoveMedia(message_id=row.id))
+    return len(rows)
 
 
 async def _show_the_one_before(session: TenantSession, message: Message) -> None:

@@ -8,7 +8,8 @@ from ringfence.errors import InvalidInputError
 from ringfence.features.contacts import queries as contacts
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.values import preview_of
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Message
 from ringfence.features.phone_numbers import queries as phone_numbers
@@ -48,7 +49,7 @@ async def record_past(session: TenantSession, texts: Sequence[PastText]) -> None
             preview=preview_of(text.body, 0),
         )
         if text.outbound:
-            await conversations.mark_read(session, conversation_id)
+            await conversations.mark_all_read(session, conversation_id)
         counted = count_segments(text.body)
         message = Message(
             id=new_id(),
@@ -69,4 +70,5 @@ async def record_past(session: TenantSession, texts: Sequence[PastText]) -> None
         )
         session.add(message)
         await session.flush()
+        await indexing.index(session, [Said(message.id, text.at, text.body)])
         await recording.note(session, [Event(message.id, "recorded", {"source": "sync"})], at=text.at)

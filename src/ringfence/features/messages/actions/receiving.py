@@ -3,6 +3,8 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from ringfence.features.consent import actions as consent
@@ -10,8 +12,10 @@ from ringfence.features.consent.values import Heard, hear
 from ringfence.features.conversations import actions as conversations
 from ringfence.features.conversations.values import preview_of
 from ringfence.features.events.actions import emit
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
+from ringfence.features.messages.actions.past_words import PastWord, obey_past
 from ringfence.features.messages.model import Media
 from ringfence.features.messages.queries.inbound import Surroundings
 from ringfence.features.messages.values import AnswerByItself, FetchMedia, inbound_key
@@ -39,18 +43,22 @@ _STORE = register(
             body, encoding, num_segments, num_media, priority, source, account_sid, twilio_sid, created_at, updated_at
         )
         SELECT :company_id, intake.message_id, :conversation_id, :phone_number_id, :contact_id, 'inbound', 'received',
-               :from_number, :to_number, :body, :encoding, :num_segments, :num_media, 0, 'webhook', :account_sid,
-               :twilio_sid, :now, :now
+               :from_number, :to_number, :body, :encoding, :num_segments, :num_media, 0, :source, :account_sid,
+               :twilio_sid, :at, :now
         FROM intake
         ON CONFLICT (company_id, twilio_sid) WHERE twilio_sid IS NOT NULL DO NOTHING
         RETURNING id
     )
     INSERT INTO message_events (company_id, id, message_id, at, kind, detail)
-    SELECT :company_id, :event_id, message.id, :now, 'received', '{}'
+    SELECT :company_id, :event_id, message.id, :now, 'received', CAST(:detail AS jsonb)
     FROM message
     RETURNING message_id
     """,
 )
+
+
+ANSWERED_LATE: Final = timedelta(minutes=5)
+"""How late a text may be found and still be answered automatically."""
 
 
 class AlreadyStoredError(Exception):
@@ -59,7 +67,10 @@ class AlreadyStoredError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbound:
-    """A text as Twilio's webhook tells it. `parameters` is everything that came, without the body."""
+    """A text as Twilio's webhook tells it. `parameters` is everything that came, without the body.
+
+    `late_since` is set for a text whose webhook never came: the instant it reached Twilio (aware).
+    """
 
     twilio_sid: str
     account_sid: str
@@ -70,6 +81,7 @@ class Inbound:
     num_segments: int | None
     opt_out_type: str | None
     parameters: Mapping[str, str] = field(repr=False)
+    late_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +111,19 @@ async def receive(
 
     STOP and START, and what follows in the rooms above (`then`), take effect in this transaction. Raises
     AlreadyStoredError.
+
+    A late text stands at its own time: it counts as unread, keeps what is newer last, and does not undo what the
+    contact or staff said after it. It is answered automatically only within ANSWERED_LATE.
     """
     now = utc_now()
+    at = inbound.late_since or now
     conversation_id = await conversations.bump(
         session,
         phone_number_id=phone_number_id,
         outside_number=inbound.from_number,
         contact_id=surroundings.contact_id,
         direction="inbound",
-        at=now,
+        at=at,
         preview=preview_of(inbound.body, len(inbound.media)),
     )
     count = count_segments(inbound.body)
@@ -132,17 +148,21 @@ async def receive(
             "num_media": len(inbound.media),
             "account_sid": inbound.account_sid,
             "twilio_sid": inbound.twilio_sid,
+            "source": "webhook" if inbound.late_since is None else "sync",
+            "detail": "{}" if inbound.late_since is None else '{"late": true}',
+            "at": at,
             "now": now,
         },
     )
     if stored.first() is None:
         raise AlreadyStoredError
+    await indexing.index(session, [Said(message_id, at, inbound.body)])
     if inbound.media:
         await _expect_media(session, message_id, inbound)
     heard = hear(inbound.body, inbound.opt_out_type)
     if heard is not None:
         await _obey(session, heard, inbound, message_id=message_id, phone_number_id=phone_number_id)
-    elif surroundings.auto_reply and e164_or_none(inbound.from_number) is not None:
+    elif surroundings.auto_reply and e164_or_none(inbound.from_number) is not None and now - at < ANSWERED_LATE:
         await enqueue(session, AnswerByItself(message_id=message_id))
     emit(session, kind="message.received", subject_id=message_id, conversation_id=conversation_id)
     received = Received(
@@ -179,7 +199,18 @@ async def _obey(
     """Do what a keyword asks for. Twilio itself answers the contact; here nothing is sent."""
     evidence = {"message_id": str(message_id), "text": inbound.body.strip()[:40], "to": inbound.to_number}
     changed = False
-    if heard.wish == "STOP":
+    if inbound.late_since is not None:
+        word = PastWord(
+            message_id=message_id,
+            wish=heard.wish,
+            outside_number=inbound.from_number,
+            our_number=inbound.to_number,
+            phone_number_id=phone_number_id,
+            text=inbound.body,
+            at=inbound.late_since,
+        )
+        changed = await obey_past(session, word)
+    elif heard.wish == "STOP":
         changed = await consent.opt_out_in_company_scope(
             session,
             outside_number=inbound.from_number,

@@ -12,6 +12,7 @@ from uuid import UUID
 from ringfence.dispatch import outbox
 from ringfence.dispatch.ports import Hold, Refuse
 from ringfence.errors import InvalidInputError
+from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import Actor
 from ringfence.features.consent import queries as consent
 from ringfence.features.contacts import queries as contacts
@@ -20,7 +21,8 @@ from ringfence.features.conversations import queries as conversation_queries
 from ringfence.features.conversations.model import Conversation
 from ringfence.features.conversations.values import THE_COMPANY, Viewer, preview_of
 from ringfence.features.events.actions import emit
-from ringfence.features.messages.actions import recording
+from ringfence.features.messages.actions import indexing, recording
+from ringfence.features.messages.actions.indexing import Said
 from ringfence.features.messages.actions.merging import Event
 from ringfence.features.messages.model import Media, MediaUpload, Message
 from ringfence.features.messages.queries import facts, gate, uploads
@@ -37,6 +39,7 @@ from ringfence.features.messages.values import (
 from ringfence.features.phone_numbers import actions as phone_numbers
 from ringfence.features.phone_numbers.errors import UnknownSenderError
 from ringfence.features.phone_numbers.model import PhoneNumber
+from ringfence.features.phone_numbers.values import last_four
 from ringfence.features.templates import actions as templates
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
@@ -50,6 +53,9 @@ _TAKE_TURNS = register(
     "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:company_id AS text) || CAST(:to_number AS text), 0))",
 )
 
+
+# What a person sends themselves makes them look after the conversation; what they planned ahead does not.
+_BY_HAND = frozenset({"console", "retry"})
 
 Uploads = Mapping[UUID, MediaUpload]
 
@@ -245,6 +251,19 @@ async def _queue(
         direction="outbound",
         at=message.created_at,
         preview=preview_of(message.body, message.num_media),
+        taken_by=actor.user_id if draft.source in _BY_HAND else None,
+    )
+    record(
+        session,
+        actor=actor,
+        action="message.handed_in",
+        target_kind="message",
+        target_id=message.id,
+        after={
+            "to": last_four(message.to_number),
+            "from": last_four(sender.phone_number),
+            "source": message.source,
+        },
     )
     await _store(session, message, draft, uploaded)
     await _note(session, message, actor, detail)
@@ -283,6 +302,7 @@ async def _store(session: TenantSession, message: Message, draft: Draft, uploade
         )
     emit(session, kind="message.created", subject_id=message.id, conversation_id=message.conversation_id)
     await session.flush()
+    await indexing.index(session, [Said(message.id, message.created_at, message.body)])
 
 
 async def _note(session: TenantSession, message: Message, actor: Actor, detail: Mapping[str, object]) -> None:

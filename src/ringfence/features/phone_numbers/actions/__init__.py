@@ -1,7 +1,7 @@
 """Changing phone numbers: taking in what Twilio lists, connecting and disconnecting, and what people set."""
 
 from ringfence.features.phone_numbers.actions.connection import connect, disconnect, replace
-from ringfence.features.phone_numbers.actions.numbers import change, discover, request_sync, touch_used
+from ringfence.features.phone_numbers.actions.numbers import change, discover, touch_used
 from ringfence.features.phone_numbers.actions.sync import list_numbers, store_sync
 from ringfence.features.phone_numbers.actions.webhooks import point_here, store_webhooks
 
@@ -13,7 +13,6 @@ __all__ = [
     "list_numbers",
     "point_here",
     "replace",
-    "request_sync",
     "store_sync",
     "store_webhooks",
     "touch_used",

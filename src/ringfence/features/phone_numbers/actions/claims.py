@@ -51,6 +51,28 @@ async def claim(session: TenantSession, numbers: Sequence[PhoneNumber]) -> set[U
     return set(ids) - set(claimed)
 
 
+async def remember(session: TenantSession, numbers: Sequence[PhoneNumber]) -> None:
+    """Keep that the company held released numbers, and until when, after a claim to have them back has failed."""
+    if not numbers:
+        return
+    await session.execute(
+        insert(DirectoryNumber)
+        .values(
+            [
+                {
+                    "company_id": session.company_id,
+                    "phone_number_id": number.id,
+                    "account_sid": number.account_sid,
+                    "phone_number": number.phone_number,
+                    "released_at": number.released_at,
+                }
+                for number in numbers
+            ]
+        )
+        .on_conflict_do_nothing()
+    )
+
+
 async def release(session: TenantSession, number_ids: Sequence[UUID], *, at: datetime) -> None:
     """Give claims up at an instant: another company may take the numbers from now on."""
     for start in range(0, len(number_ids), _BATCH):

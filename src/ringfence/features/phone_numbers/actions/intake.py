@@ -84,6 +84,7 @@ async def _take_in_batch(session: TenantSession, batch: Sequence[NumberInfo], li
         else:
             number.released_at, number.is_default = before, False
     await session.flush()
+    await claims.remember(session, [number for number in to_claim if number.released_at is not None])
 
 
 async def _known(session: TenantSession, phone_numbers: Sequence[str]) -> Mapping[str, PhoneNumber]:

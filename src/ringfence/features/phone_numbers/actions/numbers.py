@@ -101,21 +101,6 @@ async def discover(session: TenantSession, *, account_sid: str, phone_number: st
     return number
 
 
-async def request_sync(session: TenantSession, *, actor: Actor) -> None:
-    """Enqueue a sync of the numbers; one that waits already is the same one. Raises NotConnectedError."""
-    settings = await settings_queries.current(session)
-    if settings is None:
-        raise NotConnectedError
-    await enqueue(session, SyncPhoneNumbers(), once_key=SYNC_KEY)
-    audit_log.record(
-        session,
-        actor=actor,
-        action="phone_numbers.sync_requested",
-        target_kind="twilio_settings",
-        target_id=settings.id,
-    )
-
-
 async def _clear_default(session: TenantSession) -> None:
     await session.execute(
         update(PhoneNumber)

@@ -1,13 +1,12 @@
-"""Doors of the phone numbers room: numbers, the connection they come from, and their sync."""
+"""Doors of the phone numbers room: numbers, the connection they come from."""
 
 from fastapi import APIRouter
 
-from ringfence.features.phone_numbers.routes import connection, market, numbers, sync
+from ringfence.features.phone_numbers.routes import connection, market, numbers
 
 router = APIRouter()
 router.include_router(connection.router)
 router.include_router(market.router)
 router.include_router(numbers.router)
-router.include_router(sync.router)
 
 __all__ = ["router"]

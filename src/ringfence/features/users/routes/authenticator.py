@@ -156,7 +156,10 @@ def csrf_token(keyring: Keyring, session_id: UUID) -> str:
 
 
 def client_address(request: Request) -> str:
-    """The address the connection came from. Forwarding headers are not believed: anybody can send them."""
+    """The address the connection came from, or the one that a proxy of TRUSTED_PROXIES forwards for.
+
+    Nobody else's forwarding headers are believed: anybody can send them.
+    """
     return request.client.host if request.client else "unknown"
 
 

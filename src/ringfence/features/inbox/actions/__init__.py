@@ -1,0 +1,1 @@
+"""Writing notes, and removing what is deleted for good."""

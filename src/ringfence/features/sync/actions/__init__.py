@@ -1,0 +1,1 @@
+"""Running syncs and sweeps."""
