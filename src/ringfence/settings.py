@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     schedule_seconds: float = Field(
         default=5.0, gt=0, description="How often it is looked whether scheduled texts are due."
     )
+    bulk_seconds: float = Field(default=5.0, gt=0, description="How often the lanes of bulk sends are filled again.")
 
     webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -98,6 +98,7 @@ class Site:
     a: Line
     b: Line
     forking: "subprocess.Popen[str]"
+    servers: list[Running]
     workers: list[Worker] = field(default_factory=list[Worker])
 
     def start_worker(self) -> Worker:
@@ -110,6 +111,13 @@ class Site:
         worker = Worker(int(self.forking.stdout.readline()), log)
         self.workers.append(worker)
         return worker
+
+    def start_server(self, port: int) -> Running:
+        """One more `ringfence serve`, on a port of its own."""
+        log = self.folder / f"api-{len(self.servers)}.log"
+        server = Running(log, "ringfence", "serve", environment=self.settings | {"RINGFENCE_PORT": str(port)})
+        self.servers.append(server)
+        return server
 
     async def received(self) -> int:
         """How many POSTs reached the local Twilio so far."""
@@ -195,7 +203,7 @@ async def open_site(database: Database, folder: Path, **settings: object) -> Asy
             httpx.AsyncClient(base_url=api_url, timeout=60) as api,
         ):
             lines = [await make_line(runtime.tenancy, runtime.keyring, seed) for seed in SEEDS]
-            site = Site(folder, database, runtime, environment, twilio, api, *lines, forking)
+            site = Site(folder, database, runtime, environment, twilio, api, *lines, forking, [server])
             await site.until(server, "server.started")
             try:
                 yield site
@@ -203,6 +211,8 @@ async def open_site(database: Database, folder: Path, **settings: object) -> Asy
                 for worker in site.workers:
                     if worker.lives:
                         await worker.end(signal.SIGKILL)
+                for process in site.servers:
+                    process.kill()
                 forking.communicate()
         await runtime.close()
     finally:

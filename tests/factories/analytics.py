@@ -33,6 +33,7 @@ COLUMNS = (
     "error_code",
     "refusal_code",
     "template_id",
+    "bulk_send_id",
     "created_by",
     "created_at",
     "updated_at",
@@ -52,6 +53,7 @@ class Cast:
     """Conversation → its number."""
     users: Sequence[UUID | None]
     templates: Sequence[UUID | None]
+    bulk_sends: Sequence[UUID | None]
 
 
 def make_texts(cast: Cast, count: int, *, start: datetime, end: datetime, seed: int) -> list[dict[str, Any]]:
@@ -83,11 +85,14 @@ def _text(cast: Cast, dice: random.Random, at: datetime) -> dict[str, Any]:
         "body": "",
         "encoding": "GSM-7",
         "num_segments": dice.choice((1, 1, 1, 2, 5)),
-        "source": "webhook" if inbound else dice.choice(("api", "console", "retry", "scheduled", "auto_reply", "sync")),
+        "source": "webhook"
+        if inbound
+        else dice.choice(("api", "console", "retry", "scheduled", "bulk", "auto_reply", "sync")),
         "twilio_sid": f"SM{dice.getrandbits(128):032x}" if taken else None,
         "error_code": dice.choice((None, 30003, 30006, 30007)) if status in {"failed", "undelivered", "sent"} else None,
         "refusal_code": dice.choice(("opted_out", "duplicate")) if status in {"refused", "held"} else None,
         "template_id": None if inbound else dice.choice(cast.templates),
+        "bulk_send_id": None if inbound else dice.choice(cast.bulk_sends),
         "created_by": None if inbound else dice.choice(cast.users),
         "created_at": at,
         "updated_at": at,
@@ -153,17 +158,17 @@ def recount(
     for text in texts:
         if first <= day(text["created_at"]) <= last:
             key = {"day": day(text["created_at"]), "phone_number": text["phone_number_id"], "user": text["created_by"]}
-            for count in both({**key, "template": text["template_id"]}[by]):
+            for count in both({**key, "template": text["template_id"], "bulk_send": text["bulk_send_id"]}[by]):
                 _count_text(count, text)
     for opt_out in opt_outs:
         if first <= day(opt_out["created_at"]) <= last:
             key = {"day": day(opt_out["created_at"]), "phone_number": opt_out["phone_number_id"]}
-            for count in both({**key, "user": opt_out["created_by"], "template": None}[by]):
+            for count in both({**key, "user": opt_out["created_by"], "template": None, "bulk_send": None}[by]):
                 count.sums["opt_outs"] += 1
     for question, answer in _questions(texts):
         if first <= day(question["created_at"]) <= last:
             key = {"day": day(question["created_at"]), "phone_number": question["phone_number_id"], "template": None}
-            for count in both({**key, "user": answer["created_by"] if answer else None}[by]):
+            for count in both({**key, "bulk_send": None, "user": answer["created_by"] if answer else None}[by]):
                 count.sums["asked"] += 1
                 if answer is not None:
                     count.waits.append((answer["created_at"] - question["created_at"]).total_seconds())

@@ -11,7 +11,7 @@ from tests.factories.texts import Line, Texting, make_texting, new_sid, texting_
 from tests.factories.world import World
 
 PATH = "/api/sms/analytics"
-DIVISIONS = ("day", "phone_number", "user", "template")
+DIVISIONS = ("day", "phone_number", "user", "template", "bulk_send")
 
 
 @pytest.fixture

@@ -66,6 +66,9 @@ async def make_things(texting: Texting, folder: Path) -> Things:
     texting.change(
         "UPDATE sms_media SET status = 'stored', content_type = 'image/png', size_bytes = 16 WHERE id = %s", row["id"]
     )
+    picture = {"file": ("van.png", b"\x89PNG\r\n\x1a\n" + SECRET.encode())}
+    uploaded = await texting.call("POST", "/api/media", a, files=picture)
+    assert uploaded.status_code == 201, uploaded.text
     opt_out = await texting.call(
         "POST", "/api/sms/opt-outs", a, json={"outside_number": "+16025550888", "evidence": SECRET}
     )

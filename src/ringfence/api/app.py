@@ -11,6 +11,8 @@ from ringfence.api import health, site
 from ringfence.api.public import needs_caller, routes_of
 from ringfence.features.analytics import routes as analytics
 from ringfence.features.audit_log import routes as audit_log
+from ringfence.features.bulk import routes as bulk
+from ringfence.features.bulk.values.files import MOST_BYTES as MOST_LIST_BYTES
 from ringfence.features.calls import routes as calls
 from ringfence.features.calls import webhooks as call_webhooks
 from ringfence.features.companies import routes as companies
@@ -26,6 +28,7 @@ from ringfence.features.messages import routes as messages
 from ringfence.features.messages import webhooks as message_webhooks
 from ringfence.features.messages.actions.callback_intake import CallbackIntake
 from ringfence.features.messages.values import MOST_MEDIA_BYTES
+from ringfence.features.notices import routes as notices
 from ringfence.features.outgoing_webhooks import routes as outgoing_webhooks
 from ringfence.features.phone_numbers import routes as phone_numbers
 from ringfence.features.platform import routes as platform
@@ -62,9 +65,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     calls.router,
     call_webhooks.router,
     scheduling.router,
+    bulk.router,
     inbox.router,
     live.router,
     outgoing_webhooks.router,
+    notices.router,
     analytics.router,
     audit_log.router,
     platform.router,
@@ -73,7 +78,11 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 # Address → the largest body it takes, in bytes: the file and what multipart/form-data puts around it.
-UPLOADS = {"/api/contacts/import": MOST_BYTES + (1 << 16), "/api/media": MOST_MEDIA_BYTES + (1 << 16)}
+UPLOADS = {
+    "/api/contacts/import": MOST_BYTES + (1 << 16),
+    "/api/media": MOST_MEDIA_BYTES + (1 << 16),
+    "/api/sms/bulk/lists": MOST_LIST_BYTES + (1 << 16),
+}
 
 
 class Application(FastAPI):

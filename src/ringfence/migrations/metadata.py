@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from ringfence.db.base import Base
 from ringfence.dispatch import model as dispatch
 from ringfence.features.audit_log import model as audit_log
+from ringfence.features.bulk import model as bulk
 from ringfence.features.calls import model as calls
 from ringfence.features.companies import model as companies
 from ringfence.features.consent import model as consent
@@ -13,6 +14,7 @@ from ringfence.features.conversations import model as conversations
 from ringfence.features.events import model as events
 from ringfence.features.inbox import model as inbox
 from ringfence.features.messages import model as messages
+from ringfence.features.notices import model as notices
 from ringfence.features.outgoing_webhooks import model as outgoing_webhooks
 from ringfence.features.phone_numbers import model as phone_numbers
 from ringfence.features.platform import model as platform
@@ -35,7 +37,9 @@ MODELS = (
     messages,
     calls,
     scheduling,
+    bulk,
     outgoing_webhooks,
+    notices,
     platform,
     events,
     dispatch,

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ringfence.db.engine import create_engine
 from ringfence.errors import ConfigurationError
+from ringfence.features.bulk.actions.list_files import ListFiles
 from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.live.actions.hub import Hub
 from ringfence.features.messages.actions.media_store import MediaStore
@@ -35,6 +36,7 @@ class Runtime:
     hasher: PasswordHasher
     media: MediaStore
     uploads: UploadStore
+    list_files: ListFiles
     hub: Hub
     outgoing: OutgoingClient
 
@@ -49,6 +51,7 @@ class Runtime:
             self.hasher,
             self.media,
             self.uploads,
+            self.list_files,
             self.outgoing,
             self.hub,
         )
@@ -90,6 +93,7 @@ def build(settings: Settings, logins: Logins, *, hasher: PasswordHasher | None =
         hasher=hasher or PasswordHasher(),
         media=MediaStore(settings.media_folder),
         uploads=UploadStore(settings.uploads_folder),
+        list_files=ListFiles(settings.uploads_folder / "lists"),
         hub=Hub(tenancy, logins.platform),
         outgoing=outgoing_client(settings),
     )

@@ -5,6 +5,11 @@ from datetime import timedelta
 
 from ringfence.features.audit_log.jobs import seal_audit_log
 from ringfence.features.audit_log.values import SealAuditLog
+from ringfence.features.bulk.jobs.lists import ReadListHandler, SweepListsHandler
+from ringfence.features.bulk.jobs.sends import rehearse_bulk, run_bulk
+from ringfence.features.bulk.queries.sends import COMPANIES_DUE as COMPANIES_WITH_BULK_DUE
+from ringfence.features.bulk.values.lists import ReadList, SweepLists
+from ringfence.features.bulk.values.sends import RehearseBulk, RunBulk
 from ringfence.features.calls.jobs import (
     FetchRecordingHandler,
     HangUpHandler,
@@ -16,10 +21,10 @@ from ringfence.features.calls.values.jobs import FetchRecording, HangUpCall, Pla
 from ringfence.features.companies.values import RefreshHealth, ReviewHeld
 from ringfence.features.contacts.jobs import ImportHandler
 from ringfence.features.contacts.values import ImportContacts
-from ringfence.features.conversations.jobs import EndSnoozeHandler
+from ringfence.features.conversations.jobs import EndSnoozeHandler, release_conversations
 from ringfence.features.conversations.values import EndSnooze, PurgeConversation
 from ringfence.features.events.jobs import trim_events
-from ringfence.features.events.values import TrimEvents
+from ringfence.features.events.values import TellStaff, TrimEvents
 from ringfence.features.inbox.jobs import PurgeHandler
 from ringfence.features.messages.jobs import (
     AnswerByItselfHandler,
@@ -38,6 +43,8 @@ from ringfence.features.messages.values import (
     RemoveUpload,
     SweepMessages,
 )
+from ringfence.features.notices.jobs import NoticeMailer, note_reply, tell_staff, trim_notices
+from ringfence.features.notices.values import MailNotices, NoteReply, TrimNotices
 from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
 from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.features.phone_numbers.jobs import SettlePurchaseHandler, SyncHandler
@@ -51,7 +58,7 @@ from ringfence.features.sync.actions.sweeps import note_learned
 from ringfence.features.sync.jobs import BeginSweepHandler, RunSyncHandler
 from ringfence.features.sync.values import BeginSweep, RunSync
 from ringfence.features.users.jobs import InvitationMailer, PasswordResetMailer
-from ringfence.features.users.values import MailInvitation, MailPasswordReset
+from ringfence.features.users.values import MailInvitation, MailPasswordReset, ReleaseConversations
 from ringfence.jobqueue.fanout import Every, every
 from ringfence.jobqueue.jobs import Handlers
 from ringfence.runtime.build import Runtime
@@ -63,8 +70,10 @@ TURNS_BEFORE_FIRST_LOOK = 5
 
 SEAL_SECONDS = 60.0
 TRIM_WEBHOOKS_SECONDS = 3600.0
+TRIM_NOTICES_SECONDS = 6 * 3600.0
 HEALTH_SECONDS = 60.0
 TRIM_EVENTS_SECONDS = 300.0
+LISTS_SECONDS = 3600.0
 
 
 def handlers(runtime: Runtime) -> Handlers:
@@ -86,10 +95,19 @@ def handlers(runtime: Runtime) -> Handlers:
         ReviewHeld: ReviewHeldHandler(),
         AnswerByItself: AnswerByItselfHandler(),
         SendDue: SendDueHandler(),
+        ReadList: ReadListHandler(runtime.list_files),
+        SweepLists: SweepListsHandler(runtime.list_files),
+        RehearseBulk: rehearse_bulk,
+        RunBulk: run_bulk,
         EndSnooze: EndSnoozeHandler(),
+        ReleaseConversations: release_conversations,
         IndexTexts: IndexTextsHandler(),
         PurgeConversation: PurgeHandler(),
         TrimWebhooks: trim_webhooks,
+        NoteReply: note_reply,
+        TellStaff: tell_staff,
+        MailNotices: NoticeMailer(mailer, runtime.settings.public_url),
+        TrimNotices: trim_notices,
         SweepMessages: SweepHandler(
             runtime.gateway,
             runtime.keyring,
@@ -117,8 +135,11 @@ def periodic(runtime: Runtime) -> Sequence[Every]:
         every(runtime.settings.sweep_seconds, SweepCalls),
         every(runtime.settings.log_sweep_seconds, BeginSweep),
         every(runtime.settings.schedule_seconds, SendDue, among=COMPANIES_DUE),
+        every(runtime.settings.bulk_seconds, RunBulk, among=COMPANIES_WITH_BULK_DUE),
         every(SEAL_SECONDS, SealAuditLog),
         every(TRIM_WEBHOOKS_SECONDS, TrimWebhooks),
+        every(TRIM_NOTICES_SECONDS, TrimNotices),
         every(HEALTH_SECONDS, RefreshHealth, among=ALL_COMPANIES),
         every(TRIM_EVENTS_SECONDS, TrimEvents),
+        every(LISTS_SECONDS, SweepLists),
     )

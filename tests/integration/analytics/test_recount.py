@@ -10,9 +10,10 @@ import pytest
 
 from ringfence.kit.ids import new_id
 from tests.factories.analytics import Cast, make_texts, recount, store_texts, utc
+from tests.factories.bulk import created, customers
 from tests.factories.texts import Line, Texting
 
-DIVISIONS = ("day", "phone_number", "user", "template")
+DIVISIONS = ("day", "phone_number", "user", "template", "bulk_send")
 
 
 async def cast_of(texting: Texting, line: Line) -> Cast:
@@ -35,7 +36,9 @@ async def cast_of(texting: Texting, line: Line) -> Cast:
             threads[thread] = number
     users = [company.agent.id, company.manager.id, None]
     templates = [UUID(answer.json()["id"]) for answer in made]
-    return Cast(line.company_id, numbers, threads, users, [*templates, None, None])
+    made = [await created(texting, line, customers(1), rehearse=False, name=name) for name in ("Fair", "Sale")]
+    bulk = [UUID(item["id"]) for item in made]
+    return Cast(line.company_id, numbers, threads, users, [*templates, None, None], [*bulk, None])
 
 
 def add_opt_outs(texting: Texting, cast: Cast, moments: list[Any]) -> list[dict[str, Any]]:
@@ -138,6 +141,7 @@ async def test_rows_have_the_names_of_what_they_are_about(texting: Texting, by: 
             "phone_number": sorted(cast.numbers.values()),
             "user": sorted((company.agent.name, company.manager.name)),
             "template": ["Offer", "Reminder"],
+            "bulk_send": ["Fair", "Sale"],
         }[by]
     )
 

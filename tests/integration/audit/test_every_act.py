@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -13,9 +14,14 @@ from fastapi import FastAPI
 
 from ringfence.api.public import routes_of
 from ringfence.emulator import Emulator
+from ringfence.features.bulk.actions.list_files import ListFiles
+from ringfence.features.bulk.jobs.sends import rehearse_bulk, run_bulk
+from ringfence.features.bulk.values.sends import RehearseBulk, RunBulk
 from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.messages.actions.media_store import MediaStore
+from ringfence.jobqueue.jobs import JobContext
 from ringfence.kit.clock import utc_now
+from tests.factories.bulk import customers, make_list
 from tests.factories.cluster import Database
 from tests.factories.hooks import outgoing_client
 from tests.factories.people import PASSWORD
@@ -23,6 +29,9 @@ from tests.factories.twilio_world import TwilioWorld, gateway_to, running_emulat
 from tests.factories.world import World
 
 Route = tuple[str, str]
+
+# How addresses end that hand data out as a file.
+FILES = ("/export", "/results", "/rejected")
 
 EVERYDAY = "everyday work on the company's own data; the row itself says who and when"
 OWN_VIEW = "what one person has seen or likes; nobody else is concerned"
@@ -43,9 +52,20 @@ QUIET: dict[Route, str] = {
     ("PATCH", "/api/calls/{call_id}"): EVERYDAY,
     ("POST", "/api/media"): EVERYDAY,
     ("POST", "/api/sms/conversations/{conversation_id}/read"): OWN_VIEW,
+    ("POST", "/api/sms/conversations/{conversation_id}/unread"): OWN_VIEW,
+    ("PATCH", "/api/sms/conversations"): EVERYDAY,
+    ("PATCH", "/api/sms/conversations/{conversation_id}"): EVERYDAY,
+    ("POST", "/api/sms/conversations/{conversation_id}/notes"): EVERYDAY,
+    ("PATCH", "/api/sms/conversations/{conversation_id}/notes/{note_id}"): EVERYDAY,
+    ("DELETE", "/api/sms/conversations/{conversation_id}/notes/{note_id}"): EVERYDAY,
+    ("POST", "/api/notices/read"): OWN_VIEW,
+    ("POST", "/api/notices/{notice_id}/read"): OWN_VIEW,
+    ("PUT", "/api/notices/preferences"): OWN_VIEW,
     ("POST", "/api/sms/templates/preview"): PREVIEW,
     ("POST", "/api/sms/templates/{template_id}/preview"): PREVIEW,
     ("POST", "/api/webhooks/{endpoint_id}/ping"): TEST,
+    ("PATCH", "/api/sms/bulk/lists/{list_id}"): EVERYDAY,
+    ("POST", "/api/sms/bulk/{bulk_send_id}/rehearse"): PREVIEW,
     ("POST", "/api/sms/schedule"): PLANNED,
     ("PATCH", "/api/sms/scheduled/{scheduled_id}"): PLANNED,
     ("DELETE", "/api/sms/scheduled/{scheduled_id}"): PLANNED,
@@ -68,7 +88,13 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 def more_services(emulator: Emulator, tmp_path: Path) -> tuple[object, ...]:
-    return (gateway_to(emulator), MediaStore(tmp_path / "media"), UploadStore(tmp_path / "uploads"), outgoing_client())
+    return (
+        gateway_to(emulator),
+        MediaStore(tmp_path / "media"),
+        UploadStore(tmp_path / "uploads"),
+        outgoing_client(),
+        ListFiles(tmp_path / "lists"),
+    )
 
 
 @pytest.fixture
@@ -110,7 +136,7 @@ class Story:
 
 def to_be_judged(app: FastAPI) -> set[Route]:
     """Every route that changes something, and every one that hands data out as a file."""
-    return {(method, path) for method, path, _ in routes_of(app) if method != "GET" or path.endswith("/export")}
+    return {(method, path) for method, path, _ in routes_of(app) if method != "GET" or path.endswith(FILES)}
 
 
 def forgotten(app: FastAPI, driven: Iterable[Route]) -> set[Route]:
@@ -132,6 +158,7 @@ async def test_every_act_is_in_the_audit_log_with_its_actor(
     await people(story, act, world)
     await texts_and_calls(act, story, admin)
     await webhooks(act, admin, database)
+    await bulk(act, admin, story)
     await contacts(act, admin)
     await platform(story, world)
     await act("DELETE", "/api/twilio-settings", "twilio_settings.disconnected")
@@ -228,6 +255,10 @@ async def texts_and_calls(act: Any, story: Story, admin: httpx.AsyncClient) -> N
     await act("POST", "/api/sms/messages/{message_id}/release", "message.released", ids=ids)
     await act("DELETE", "/api/sms/messages/{message_id}", "message.canceled", ids=ids)
     await act("POST", "/api/sms/messages/{message_id}/retry", "message.handed_in", ids=ids)
+    [thread] = (await admin.get("/api/sms/conversations")).json()["items"]
+    ids = {"conversation_id": thread["id"]}
+    await act("DELETE", "/api/sms/conversations/{conversation_id}", "conversation.deleted", ids=ids)
+    await act("POST", "/api/sms/conversations/{conversation_id}/restore", "conversation.restored", ids=ids)
     later = {"to": "+16025550991", "body": "Later", "scheduled_at": (utc_now() + timedelta(days=1)).isoformat()}
     planned = (await admin.post("/api/sms/schedule", json=later)).json()
     path = "/api/sms/scheduled/{scheduled_id}/send-now"
@@ -264,6 +295,52 @@ async def webhooks(act: Any, admin: httpx.AsyncClient, database: Database) -> No
     again = ids | {"delivery_id": sent.json()["id"]}
     await act("POST", path + "/deliveries/{delivery_id}/replay", "webhook_delivery.replayed", ids=again)
     await act("DELETE", path, "webhook_endpoint.deleted", ids=ids)
+
+
+async def bulk(act: Any, admin: httpx.AsyncClient, story: Story) -> None:
+    """Lists, and a bulk send that is started, held up, stopped and sent again."""
+    context = JobContext(story.world.tenancy, story.world.a.company_id)
+    lists, path = "/api/sms/bulk/lists", "/api/sms/bulk/{bulk_send_id}"
+    file = {"file": ("people.csv", b"Phone,First name\n+14805550001,Ana\nnonsense,Bo\n")}
+    read = {"list_id": (await act("POST", lists, "bulk.list_added", files=file))["id"]}
+    mapping = {"mapping": {"Phone": "phone_number"}}
+    assert (await admin.patch(f"{lists}/{read['list_id']}", json=mapping)).status_code == 200
+    await act("POST", lists + "/{list_id}/start", "bulk.list_started", ids=read)
+    await act("GET", lists + "/{list_id}/rejected", "bulk.list_rejected_exported", ids=read)
+    await act("POST", lists + "/{list_id}/cancel", "bulk.list_canceled", ids=read)
+    await act("DELETE", lists + "/{list_id}", "bulk.list_deleted", ids=read)
+    await act("POST", lists + "/from-contacts", "bulk.list_added", json={"name": "Everybody"})
+    list_id = await make_list(story.world.tenancy, story.world.a.company_id, customers(2))
+    wanted = {"name": "Sale", "list_id": str(list_id), "body": "Sale on Friday", "canary": False}
+
+    async def new() -> dict[str, str]:
+        made = await act("POST", "/api/sms/bulk", "bulk.created", json=wanted)
+        await rehearse_bulk(context, RehearseBulk(bulk_send_id=UUID(made["id"])))
+        return {"bulk_send_id": made["id"]}
+
+    dropped = await new()
+    await act("PATCH", path, "bulk.changed", ids=dropped, json={"name": "No sale"})
+    await act("DELETE", path, "bulk.deleted", ids=dropped)
+    prices = {"prices": [{"country": "US", "micros": 8300, "currency": "USD"}]}
+    await act("PUT", "/api/sms/bulk/prices", "bulk.prices_set", json=prices)
+    ids = await new()
+    await act("POST", path + "/test", "message.handed_in", ids=ids, json={"to": "+16025550199"})
+    await act("POST", path + "/start", "bulk.started", ids=ids)
+    await run_bulk(context, RunBulk())
+    await act("POST", path + "/pause", "bulk.paused", ids=ids)
+    await act("POST", path + "/resume", "bulk.resumed", ids=ids)
+    await act("POST", path + "/stop", "bulk.stopped", ids=ids)
+    await act("GET", path + "/results", "bulk.exported", ids=ids)
+    with psycopg.connect(story.database.admin_url) as behind:
+        # The texts of the bulk send itself are no entries: it is one act.
+        texts = behind.execute("SELECT id::text FROM sms_messages WHERE bulk_send_id = %s", [ids["bulk_send_id"]])
+        entries = behind.execute(
+            "SELECT count(*) FROM audit_log WHERE action = 'message.handed_in' AND target_id = ANY(%s)",
+            [[row[0] for row in texts.fetchall()]],
+        ).fetchone()
+        behind.execute("UPDATE sms_messages SET status = 'failed' WHERE bulk_send_id = %s", [ids["bulk_send_id"]])
+    assert entries == (0,)
+    await act("POST", path + "/retry", "bulk.retried", ids=ids, json={})
 
 
 async def contacts(act: Any, admin: httpx.AsyncClient) -> None:

@@ -188,6 +188,9 @@ async def test_signatures_hold_behind_the_nginx_of_the_page(world: World, databa
             "/api/media", files={"file": ("a.jpg", b"\xff\xd8\xff" + bytes(4_900_000))}, headers=world.a.headers("send")
         )
         assert big.status_code == 201, big.text
+        # A live event comes through at once, while its stream goes on.
+        async with asyncio.timeout(10), client.stream("GET", "/api/events", headers=world.a.headers("read")) as stream:
+            assert await anext(stream.aiter_text())
         assert line.webhook_path not in (tmp_path / "access.log").read_text()
         async with httpx.AsyncClient() as outside:
             moved = await outside.get(f"http://127.0.0.1:{plain}/api/company?x=1", headers={"Host": NAME})

@@ -51,6 +51,9 @@ async def test_tabs_and_filters_show_what_they_say(desk: Desk) -> None:
         ({"q": "zoë"}, [C]),
         ({"q": "555-0303"}, [D]),
         ({"q": "zoë", "state": "open"}, []),
+        ({"q": "0303", "unread": True}, [D]),
+        ({"q": "+1602", "unread": True}, [D, C, B, A]),
+        ({"tag": "vip", "unread": False}, []),
         ({"q": "zoë", "assigned": desk.id_of("olga"), "tag": "vip"}, [C]),
     ]
     for params, found in expected:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ringfence.features.events.actions import trim
 from ringfence.features.outgoing_webhooks.jobs import trim_webhooks
 from ringfence.features.outgoing_webhooks.values.jobs import TrimWebhooks
 from ringfence.jobqueue.jobs import JobContext
@@ -319,6 +320,24 @@ async def test_events_from_before_an_endpoint_are_not_its_own(hooks: Hooks) -> N
 
     assert [row["kind"] for row in hooks.rows(hooks.a)] == ["message.received"]
     assert (await hooks.log(hooks.a, made["id"]))[0]["state"] == "pending"
+
+
+async def test_what_was_not_read_yet_stays_in_the_log(hooks: Hooks) -> None:
+    """A worker that was away for longer than live events are kept."""
+    await hooks.endpoint(hooks.a, kinds=["message.received"])
+    for line in (hooks.a, hooks.b):
+        await hooks.texting.inbound(line)
+    kept = {}
+    for name in ("unread", "read"):
+        for line in (hooks.a, hooks.b):
+            async with hooks.texting.world.tenancy.tenant(line.company_id) as session:
+                await trim(session, keep=timedelta(0))
+            kept[name, line.company_id] = len(hooks.texting.stored(line, "events")["events"])
+        await hooks.planned(hooks.a)
+
+    assert kept["unread", hooks.a.company_id] > 0 == kept["unread", hooks.b.company_id]
+    assert kept["read", hooks.a.company_id] == 0
+    assert [row["kind"] for row in hooks.rows(hooks.a)] == ["message.received"]
 
 
 async def test_old_deliveries_answers_and_secrets_are_forgotten(hooks: Hooks) -> None:

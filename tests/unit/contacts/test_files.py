@@ -7,16 +7,10 @@ from typing import Any
 import pytest
 
 from ringfence.errors import InvalidInputError
-from ringfence.features.contacts.values.files import (
-    MOST_ROWS,
-    Layout,
-    Record,
-    Told,
-    inspect_file,
-    plain_cell,
-    read_rows,
-)
+from ringfence.features.contacts.values.columns import Told
+from ringfence.features.contacts.values.files import MOST_ROWS, Layout, inspect_file, read_rows
 from ringfence.features.contacts.values.rows import BadRowError, Row, read_row
+from ringfence.kit.sheets import Record, plain_cell
 
 ZOE = "Zoë Müller,+1 602 555 0143,Café"
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from ringfence.kit.phone import (
     InvalidPhoneNumberError,
+    are_plain_e164,
     e164_or_none,
+    is_plain_e164,
     is_short_code_or_alpha,
     mask,
     parse_phone,
@@ -150,3 +152,53 @@ def test_a_masked_number_keeps_country_area_and_ending() -> None:
 def test_a_masked_number_hides_at_least_three_digits(number: str) -> None:
     shown = mask(number).replace("***", "")
     assert len(shown) <= len(number) - 3
+
+
+PLANS = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+PUNCTUATION = st.sampled_from(["", " ", "-", ".", " (", ") "])
+
+
+@st.composite
+def spellings(draw: st.DrawFn) -> tuple[str, str]:
+    """A number of some country, right or nearly right, as it is written here or there, and the region to read it in."""
+    region = draw(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)))
+    example = phonenumbers.example_number(region)
+    national = str(example.national_number) if example else "6025550143"
+    kept = draw(st.integers(1, len(national)))
+    national = national[:kept] + draw(st.text("0123456789", max_size=len(national) - kept + 1))
+    code = draw(st.sampled_from([example.country_code if example else 1, draw(st.sampled_from(PLANS))]))
+    before = draw(st.sampled_from([f"+{code}", "0", "", "1", "00", f"+{code}0", f"00{code}"]))
+    cut = draw(st.integers(0, len(national)))
+    return before + draw(PUNCTUATION) + national[:cut] + draw(PUNCTUATION) + national[cut:], region
+
+
+@given(spellings())
+def test_the_short_way_says_what_the_library_says(spelled: tuple[str, str]) -> None:
+    """A character that nobody sees sends a number the long way round."""
+    text, region = spelled
+
+    def read(given: str) -> str | None:
+        try:
+            return parse_phone(given, region=region)
+        except InvalidPhoneNumberError:
+            return None
+
+    assert read(text) == read(text + "\u200b")
+    if is_plain_e164(text):
+        assert read(text + "\u200b") == text
+
+
+def test_what_is_plain() -> None:
+    assert are_plain_e164(["+16025550143", "+442079460202", "+4915112345678"])
+    assert not are_plain_e164(["+16025550143", "16025550143"])
+    assert are_plain_e164([])
+    for text in (
+        "+1602555014",
+        "+160255501433",
+        "+11602555014",
+        "+4402079460202",
+        "+999123456789",
+        "+1602555014x",
+        "+",
+    ):
+        assert not is_plain_e164(text), text

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, select
 
 from ringfence.features.analytics.values import By, Days, Figures, Key, Report, Row
+from ringfence.features.bulk.model.sends import BulkSend
 from ringfence.features.messages.values import NOT_SENT
 from ringfence.features.phone_numbers.model import PhoneNumber
 from ringfence.features.templates.model import Template
@@ -99,6 +100,7 @@ _TEXTS = _statements(
         "phone_number": "phone_number_id",
         "user": "created_by",
         "template": "template_id",
+        "bulk_send": "bulk_send_id",
     },
 )
 _OPT_OUTS = _statements(
@@ -109,6 +111,7 @@ _OPT_OUTS = _statements(
         "phone_number": "phone_number_id",
         "user": "created_by",
         "template": _NOTHING,
+        "bulk_send": _NOTHING,
     },
 )
 _ANSWERS = _statements(
@@ -119,12 +122,13 @@ _ANSWERS = _statements(
         "phone_number": "phone_number_id",
         "user": "answered_by",
         "template": _NOTHING,
+        "bulk_send": _NOTHING,
     },
 )
 
 
 async def report(session: TenantSession, *, days: Days, by: By) -> Report:
-    """The figures of the days, in all and divided by day, number, person or template."""
+    """The figures of the days, in all and divided by day, number, person, template or bulk send."""
     starts = days.starts()
     values: dict[str, Any] = {"company_id": session.company_id, "start": starts[0], "end": days.end()}
     if by == "day":
@@ -181,8 +185,13 @@ async def _rows(session: TenantSession, days: Days, by: By, found: Mapping[Any, 
 
 
 async def _names(session: TenantSession, by: By, ids: Iterable[UUID]) -> dict[UUID, str]:
-    """What people call the numbers, persons or templates of these ids."""
-    columns: dict[By, Any] = {"phone_number": PhoneNumber, "user": User, "template": Template}
+    """What people call the numbers, persons, templates or bulk sends of these ids."""
+    columns: dict[By, Any] = {
+        "phone_number": PhoneNumber,
+        "user": User,
+        "template": Template,
+        "bulk_send": BulkSend,
+    }
     table = columns[by]
     name = table.phone_number if by == "phone_number" else table.name
     query = select(table.id, name).where(table.company_id == session.company_id, table.id.in_(list(ids)))

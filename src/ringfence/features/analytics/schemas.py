@@ -119,7 +119,7 @@ class FiguresAnswer(Answer):
 
 
 class RowAnswer(FiguresAnswer):
-    """The figures of one day (its date), or of one number, person or template (its id and name).
+    """The figures of one day (its date), or of one number, person, template or bulk send (its id and name).
 
     The row whose key is null holds what has none, such as received texts by template.
     """

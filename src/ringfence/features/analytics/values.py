@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from ringfence.errors import InvalidInputError
 from ringfence.kit.zones import resolve_local
 
-By = Literal["day", "phone_number", "user", "template"]
+By = Literal["day", "phone_number", "user", "template", "bulk_send"]
 
 LONGEST_DAYS: Final = 400
 USUAL_DAYS: Final = 30
@@ -86,7 +86,7 @@ Key = date | UUID | None
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The figures of one day, number, person or template, with the name it has for people."""
+    """The figures of one day, number, person, template or bulk send, with the name it has for people."""
 
     key: Key
     name: str | None

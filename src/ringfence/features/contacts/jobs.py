@@ -11,9 +11,10 @@ from ringfence.features.contacts.actions.importing import Batch, Problem, finish
 from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.contacts.model import ContactImport
 from ringfence.features.contacts.values import ImportContacts
-from ringfence.features.contacts.values.files import Record, read_rows
+from ringfence.features.contacts.values.files import read_rows
 from ringfence.features.contacts.values.rows import BadRowError, Row, read_row
 from ringfence.jobqueue.jobs import JobContext
+from ringfence.kit.sheets import Record
 
 _BATCH: Final = 500
 _ORPHANS_AFTER: Final = timedelta(days=1)

@@ -1,7 +1,7 @@
 """Reading contacts. A contact that was deleted is nowhere to be seen."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +53,31 @@ async def find_by_number(session: TenantSession, number: str) -> Contact | None:
             Contact.deleted_at.is_(None),
         )
     )
+
+
+async def people_at(session: TenantSession, numbers: Collection[str]) -> dict[str, Contact]:
+    """Who is reached at each of these E.164 numbers, as `find_by_number` finds one; numbers of nobody are left out."""
+    wanted = sorted(set(numbers))
+    own = await session.scalars(
+        select(Contact).where(
+            Contact.company_id == session.company_id,
+            Contact.phone_number.in_(wanted),
+            Contact.deleted_at.is_(None),
+        )
+    )
+    found = {contact.phone_number: contact for contact in own if contact.phone_number is not None}
+    merged, holder = aliased(Contact), aliased(Contact)
+    survivors = await session.execute(
+        select(merged.phone_number, holder)
+        .join(holder, and_(holder.company_id == merged.company_id, holder.id == merged.merged_into))
+        .where(
+            merged.company_id == session.company_id,
+            merged.phone_number.in_([number for number in wanted if number not in found]),
+            merged.merged_into.is_not(None),
+            holder.deleted_at.is_(None),
+        )
+    )
+    return found | {number: contact for number, contact in survivors if number is not None}
 
 
 async def holder_of(session: TenantSession, number: str) -> Contact | None:

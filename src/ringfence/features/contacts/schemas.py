@@ -16,6 +16,7 @@ from ringfence.features.contacts.values import (
     MOST_TAG,
     MOST_TAGS,
 )
+from ringfence.features.contacts.values.columns import column_names
 from ringfence.web.schemas import Answer, Body
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MOST_NAME)]
@@ -145,7 +146,7 @@ class ImportAnswer(Answer):
     @classmethod
     def made_of(cls, row: ContactImport) -> Self:
         """The answer for an import, its columns by name (by position where two have the same name)."""
-        names = [name if row.columns.count(name) == 1 else str(at + 1) for at, name in enumerate(row.columns)]
+        names = column_names(row.columns)
         told: dict[str, Any] = {
             "mapping": {names[int(at)]: field for at, field in row.mapping.items()},
             "ignored_columns": [name for at, name in enumerate(names) if str(at) not in row.mapping],

@@ -2,6 +2,7 @@
 
 from ringfence.features.conversations import actions
 from ringfence.features.conversations.values import EndSnooze
+from ringfence.features.users.values import ReleaseConversations
 from ringfence.jobqueue.jobs import JobContext
 
 
@@ -12,3 +13,11 @@ class EndSnoozeHandler:
         """Open the conversation, unless it is not snoozed any more, or until later."""
         async with context.tenancy.tenant(context.company_id) as session:
             await actions.end_snooze(session, job.conversation_id)
+
+
+async def release_conversations(context: JobContext, job: ReleaseConversations) -> None:
+    """Handler of ReleaseConversations, a batch a transaction. Doing it again does no harm."""
+    more = True
+    while more:
+        async with context.tenancy.tenant(context.company_id) as session:
+            more = await actions.release_some(session, job.user_id)

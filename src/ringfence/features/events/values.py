@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final, Literal
+from uuid import UUID
 
 from ringfence.jobqueue.jobs import Job
 
@@ -19,6 +20,7 @@ Kind = Literal[
     "optout.changed",
     "bulk.progress",
     "sync.progress",
+    "notice.created",
 ]
 
 KINDS: Final[Mapping[Kind, str]] = {
@@ -33,6 +35,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     "optout.changed": "a number opted out or in again; the subject is the opt-out",
     "bulk.progress": "a bulk send moved on; the subject is the bulk send",
     "sync.progress": "a sync with Twilio moved on; the subject is the sync run",
+    "notice.created": "a person has a new notice; the subject is the notice, which only they can read",
 }
 """What each kind says. The subject is always an id, to be read through the API by whoever may."""
 
@@ -51,3 +54,21 @@ class TrimEvents(Job):
     """Delete the company's events that nobody can resume from any more."""
 
     kind: ClassVar[str] = "events.trim"
+
+
+StaffNews = Literal["conversation.assigned", "bulk.paused", "webhook.disabled", "twilio.failing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellStaff(Job):
+    """Tell one person, or without one the company's admins. Any room enqueues it in the transaction of the news.
+
+    The notices room, above all others, does it: news travels upwards as data.
+    """
+
+    kind: ClassVar[str] = "notices.tell_staff"
+
+    news: StaffNews
+    subject_id: UUID
+    conversation_id: UUID | None = None
+    user_id: UUID | None = None

@@ -27,6 +27,7 @@ class Message(TenantTable, Base):
         tenant_reference("contact_id", "contacts", ondelete="SET NULL"),
         tenant_reference("retry_of", "sms_messages"),
         tenant_reference("template_id", "sms_templates"),
+        tenant_reference("bulk_send_id", "bulk_sends"),
         # Partial: in a full unique index the SID would be part of a key, and setting it would make every writer of the
         # timeline wait (its reference locks the text's keys), the dispatcher too, which holds what callbacks wait for.
         Index(
@@ -40,6 +41,13 @@ class Message(TenantTable, Base):
         Index(None, "company_id", "conversation_id", "created_at", "id"),
         Index(None, "company_id", "to_number", "created_at"),
         Index(None, "company_id", "contact_id", postgresql_where=text("contact_id IS NOT NULL")),
+        Index(
+            "ix_sms_messages_bulk",
+            "company_id",
+            "bulk_send_id",
+            "created_at",
+            postgresql_where=text("bulk_send_id IS NOT NULL"),
+        ),
         # Few texts have an error: the latest is found without reading all that went well.
         Index("ix_sms_messages_failed", "company_id", "created_at", postgresql_where=text("error_code IS NOT NULL")),
         {"info": {"fence": "tenant"}, "postgresql_with": {"fillfactor": 90}},
@@ -68,6 +76,7 @@ class Message(TenantTable, Base):
     released_at: Mapped[datetime | None] = mapped_column(default=None)
     retry_of: Mapped[UUID | None] = mapped_column(default=None)
     template_id: Mapped[UUID | None] = mapped_column(default=None)
+    bulk_send_id: Mapped[UUID | None] = mapped_column(default=None)
     created_by: Mapped[UUID | None] = mapped_column(default=None)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -161,6 +170,23 @@ class MessageEvent(TenantTable, Base):
     at: Mapped[datetime]
     kind: Mapped[str]
     detail: Mapped[dict[str, Any]]
+
+
+class BulkCountChange(TenantTable, Base):
+    """A text of a bulk send came to a status (+1) or left it (-1); the bulk room adds these up and deletes them.
+
+    Rows that nobody else touches: with one counter a status, everybody who settles texts would wait for everybody.
+    """
+
+    __tablename__ = "bulk_count_changes"
+    __table_args__ = tenant_args(
+        tenant_reference("bulk_send_id", "bulk_sends", ondelete="CASCADE"), Index(None, "company_id", "bulk_send_id")
+    )
+
+    bulk_send_id: Mapped[UUID]
+    status: Mapped[str]
+    code: Mapped[str]
+    change: Mapped[int]
 
 
 class BudgetUse(CompanyColumn, Base):

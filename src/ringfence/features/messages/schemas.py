@@ -108,6 +108,7 @@ class MessageAnswer(Answer):
     not_before: datetime | None
     retry_of: UUID | None
     template_id: UUID | None
+    bulk_send_id: UUID | None
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime

@@ -11,7 +11,7 @@ from ringfence.providers.twilio.codes import explain
 
 DIRECTIONS = ("inbound", "outbound")
 ENCODINGS = ("GSM-7", "UCS-2")
-SOURCES = ("api", "console", "retry", "scheduled", "auto_reply", "webhook", "sync")
+SOURCES = ("api", "console", "retry", "scheduled", "bulk", "auto_reply", "webhook", "sync")
 MEDIA_STATUSES = ("pending", "stored", "failed", "remote")
 
 # A status only moves to a higher rank; equal ranks are final against each other, so the first one stands.
@@ -81,8 +81,9 @@ LINK_LIFE: Final = timedelta(hours=24)
 """How long Twilio can fetch a file after the text was handed to it; its own queue is ten hours at most."""
 _UPLOAD: Final = "upload:"
 
-REPLY, TRANSACTIONAL, SCHEDULED = 0, 1, 2
-"""Priorities in the outbox: an answer goes before what the company begins, and that before what was planned."""
+REPLY, TRANSACTIONAL, SCHEDULED, BULK = 0, 1, 2, 3
+"""Priorities in the outbox: an answer goes before what the company begins, that before what was planned, and bulk last.
+"""
 
 ANSWERS: Final = frozenset({"api", "console", "retry", "auto_reply"})
 """Where a text comes from that may be an answer to the other side's text; what was planned ahead never is."""

@@ -103,12 +103,12 @@ class Courier:
 
     async def _round(self) -> None:
         """Give each company that has something due, or room again, a turn: as far as there is room."""
+        freed, self._freed = self._freed, set()
         async with self._tenancy.platform() as session:
-            due = await due_companies(session, most=_MOST_COMPANIES)
+            due = await due_companies(session, hinted=freed, most=_MOST_COMPANIES)
         now = monotonic_seconds()
         self._resting = {company: until for company, until in self._resting.items() if until > now}
-        freed, self._freed = self._freed, set()
-        for company_id in dict.fromkeys([*due, *freed]):
+        for company_id in due:
             room = min(
                 self._config.in_flight - sum(self._in_flight.values()),
                 self._config.company_in_flight - self._in_flight.get(company_id, 0),

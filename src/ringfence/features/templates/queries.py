@@ -75,19 +75,31 @@ class Setting:
 
 async def values_for(session: TenantSession, parts: Collection[Part], setting: Setting) -> dict[str, str | None]:
     """The value of every field that the text has; None where there is none."""
+    return values_of(parts, setting, await company_values(session, parts))
+
+
+async def company_values(session: TenantSession, parts: Collection[Part]) -> dict[str, str | None]:
+    """The values of those fields of the text that are the company's own."""
     names = {item.name for item in fields_of(parts)}
+    known: dict[str, str | None] = {}
+    if "company.name" in names:
+        known["company.name"] = (await companies.own_company(session)).name
+    if "company.phone" in names:
+        known["company.phone"] = await _default_number(session)
+    return known
+
+
+def values_of(parts: Collection[Part], setting: Setting, company: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The same as `values_for`, with the company's own values at hand: for many recipients of one text."""
     known: dict[str, str | None] = {
         **setting.variables,
         **_of_contact(setting.contact),
         "contact.phone_number": setting.to_number or (setting.contact and setting.contact.phone_number),
         "sender.name": setting.sender_name,
         "sender.number": setting.sender_number,
+        **company,
     }
-    if "company.name" in names:
-        known["company.name"] = (await companies.own_company(session)).name
-    if "company.phone" in names:
-        known["company.phone"] = await _default_number(session)
-    return {name: known.get(name) for name in names}
+    return {item.name: known.get(item.name) for item in fields_of(parts)}
 
 
 def _listed(session: TenantSession, category: str | None, search: str | None) -> Select[Template]:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from ringfence.features.audit_log import actions as audit_log
 from ringfence.features.audit_log.values import SYSTEM, Actor
 from ringfence.features.companies.values import RefreshHealth
+from ringfence.features.events.values import TellStaff
 from ringfence.features.twilio_settings import queries
 from ringfence.features.twilio_settings.errors import (
     AccountUnusableError,
@@ -131,7 +132,7 @@ async def mark_status(
     """Note what Twilio said about stored credentials; verified ones get the time of it.
 
     Changes nothing if they have been replaced or removed meanwhile. The audit log gets an entry for a person's check,
-    and for a rule's only when the state changes.
+    and for a rule's only when the state changes. When settings begin to fail, the company's admins are told.
     """
     settings = await queries.locked(session)
     if settings is None or settings.sealed_auth_token != credentials.sealed_auth_token:
@@ -145,6 +146,8 @@ async def mark_status(
         return
     settings.status, settings.status_reason, settings.updated_at = status, reason, now
     await enqueue(session, RefreshHealth(), once_key=RefreshHealth.kind)
+    if status != "verified" and before != after:
+        await enqueue(session, TellStaff(news="twilio.failing", subject_id=settings.id))
     audit_log.record(
         session,
         actor=actor,

@@ -62,6 +62,15 @@ class MailPasswordReset(Job):
     reset_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseConversations(Job):
+    """A person was suspended: make their conversations nobody's."""
+
+    kind: ClassVar[str] = "users.release_conversations"
+
+    user_id: UUID
+
+
 class Mailer(Protocol):
     """Sends one mail; the worker's door brings an implementation."""
 

@@ -92,6 +92,9 @@ class AutoReply(Body):
         return Week(usual=Quiet(), days=days, holidays=holidays)
 
 
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+
 class ChangeTexting(Body):
     """Rules to change: those left out stay, null switches one off."""
 
@@ -107,6 +110,9 @@ class ChangeTexting(Body):
         default=None, ge=1, le=10_080, description="How late a scheduled text may still go out; later ones expire."
     )
     auto_reply: AutoReply | None = None
+    countries: list[Country] | None = Field(
+        default=None, max_length=250, description="The only countries that texts go to (ISO 3166, such as US)."
+    )
 
 
 class TextingRules(Body):
@@ -119,6 +125,12 @@ class TextingRules(Body):
     replies_exempt: bool = True
     schedule_late_minutes: int = 120
     auto_reply: AutoReply | None = None
+    countries: list[Country] | None = None
+
+    @field_validator("countries")
+    @classmethod
+    def _once_each(cls, codes: list[str] | None) -> list[str] | None:
+        return sorted(set(codes)) if codes else None
 
     @field_validator("holidays")
     @classmethod

@@ -5,8 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 
 from ringfence.errors import InvalidInputError
 from ringfence.features.audit_log.values import actor_of
@@ -15,8 +14,17 @@ from ringfence.features.contacts import queries
 from ringfence.features.contacts.actions.importing import start_import
 from ringfence.features.contacts.actions.upload_store import UploadStore
 from ringfence.features.contacts.model import EXISTING
-from ringfence.features.contacts.schemas import ImportAnswer, ImportMapping, ImportProblem
-from ringfence.features.contacts.values.files import ENCODINGS, MOST_BYTES, SEPARATORS, Layout, Told, inspect_file
+from ringfence.features.contacts.routes.uploads import (
+    LAYOUT_OPTIONS,
+    LAYOUT_PROPERTIES,
+    one_of,
+    read_form,
+    shown_name,
+    told_of,
+)
+from ringfence.features.contacts.schemas import ImportAnswer, ImportProblem
+from ringfence.features.contacts.values.columns import Told
+from ringfence.features.contacts.values.files import MOST_BYTES, Layout, inspect_file
 from ringfence.kit.ids import new_id
 from ringfence.kit.keyring import Keyring
 from ringfence.tenancy.sessions import Tenancy
@@ -28,22 +36,15 @@ from ringfence.web.services import service
 
 router = APIRouter(prefix="/api/contacts", tags=["contacts"], responses=PROBLEM_RESPONSES)
 
-_OPTIONS: Final = {"mapping", "existing", "encoding", "separator", "header"}
-_MOST_FILE_NAME: Final = 200
+_OPTIONS: Final = LAYOUT_OPTIONS | {"existing"}
 _FORM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["file"],
     "additionalProperties": False,
     "properties": {
         "file": {"type": "string", "format": "binary", "description": "CSV; up to 20 MB and 200,000 rows."},
-        "mapping": {
-            "type": "string",
-            "description": "JSON: column name, or its position from 1, to a field or null. Guessed if left out.",
-        },
         "existing": {"type": "string", "enum": list(EXISTING), "default": "update"},
-        "encoding": {"type": "string", "enum": list(ENCODINGS), "description": "Guessed if left out."},
-        "separator": {"type": "string", "enum": list(SEPARATORS), "description": "Guessed if left out."},
-        "header": {"type": "string", "enum": ["true", "false"], "description": "Guessed if left out."},
+        **LAYOUT_PROPERTIES,
     },
 }
 
@@ -60,7 +61,8 @@ async def import_contacts(request: Request, caller: Manager) -> ImportAnswer:
     """
     # Read here and not as a parameter: the body is taken in after the caller is known, and outside any transaction.
     async with request.form(max_files=1, max_fields=len(_OPTIONS)) as form:
-        upload, told, existing = _read_form(form)
+        upload, options = read_form(form, options=_OPTIONS)
+        told, existing = told_of(options), one_of(options, "existing", EXISTING) or "update"
         import_id = new_id()
         try:
             return await _start(request, caller, import_id, upload=upload, told=told, existing=existing)
@@ -121,50 +123,10 @@ async def _start(
             session,
             import_id,
             layout=layout,
-            file_name=_shown_name(upload.filename),
+            file_name=shown_name(upload.filename, otherwise="contacts.csv"),
             size_bytes=size,
             region=region,
             existing=existing,
             actor=actor_of(caller),
         )
         return ImportAnswer.made_of(found)
-
-
-def _read_form(form: FormData) -> tuple[UploadFile, Told, str]:
-    upload = form.get("file")
-    if not isinstance(upload, UploadFile):
-        raise InvalidInputError("invalid", "file: a CSV file is required, as multipart/form-data.")
-    given = {name: value for name, value in form.multi_items() if name != "file"}
-    if unknown := sorted(given.keys() - _OPTIONS):
-        raise InvalidInputError("invalid", f"{unknown[0][:60]}: there is no such option.")
-    options = {name: value for name, value in given.items() if isinstance(value, str)}
-    header = _one_of(options, "header", ("true", "false"))
-    told = Told(
-        encoding=_one_of(options, "encoding", ENCODINGS),
-        separator=_one_of(options, "separator", SEPARATORS),
-        has_header=None if header is None else header == "true",
-        mapping=_read_mapping(options.get("mapping")),
-    )
-    return upload, told, _one_of(options, "existing", EXISTING) or "update"
-
-
-def _one_of(options: dict[str, str], name: str, allowed: tuple[str, ...]) -> str | None:
-    value = options.get(name)
-    if value is not None and value not in allowed:
-        raise InvalidInputError("invalid", f"{name}: must be one of {', '.join(repr(item) for item in allowed)}.")
-    return value
-
-
-def _read_mapping(text: str | None) -> dict[str, str | None] | None:
-    if text is None:
-        return None
-    try:
-        return ImportMapping.model_validate_json(text).root
-    except ValidationError:
-        raise InvalidInputError("invalid", "mapping: must be a JSON object of column names and fields.") from None
-
-
-def _shown_name(name: str | None) -> str:
-    """A file's name for people to recognise it by, never a path."""
-    plain = (name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(char for char in plain if char.isprintable())[:_MOST_FILE_NAME] or "contacts.csv"

@@ -8,8 +8,9 @@ from email_validator import EmailNotValidError, validate_email
 from ringfence.errors import InvalidInputError
 from ringfence.features.companies.values import check_time_zone
 from ringfence.features.contacts.values import MOST_CUSTOM_VALUE, MOST_NAME, tidy_tags
-from ringfence.features.contacts.values.files import CUSTOM, Record, plain_cell
+from ringfence.features.contacts.values.files import CUSTOM
 from ringfence.kit.phone import InvalidPhoneNumberError, parse_phone
+from ringfence.kit.sheets import Record, plain_cell
 
 
 class BadRowError(ValueError):

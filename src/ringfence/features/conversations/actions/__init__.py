@@ -11,13 +11,24 @@ from ringfence.features.conversations.actions.keeping import (
     mark_unread,
     restore_conversation,
 )
-from ringfence.features.conversations.actions.texts import Span, absorb, bump, mark_all_read, show_last
+from ringfence.features.conversations.actions.releasing import release_some
+from ringfence.features.conversations.actions.texts import (
+    Outgoing,
+    Span,
+    absorb,
+    bump,
+    bump_many,
+    mark_all_read,
+    show_last,
+)
 
 __all__ = [
     "Changed",
+    "Outgoing",
     "Span",
     "absorb",
     "bump",
+    "bump_many",
     "change",
     "delete_conversation",
     "empty",
@@ -26,6 +37,7 @@ __all__ = [
     "mark_all_read",
     "mark_read",
     "mark_unread",
+    "release_some",
     "restore_conversation",
     "show_last",
 ]

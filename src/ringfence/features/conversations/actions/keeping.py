@@ -26,6 +26,7 @@ from ringfence.features.conversations.values import (
     changed,
 )
 from ringfence.features.events.actions import emit
+from ringfence.features.events.values import TellStaff
 from ringfence.features.users import queries as users
 from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
@@ -64,6 +65,8 @@ async def change(
             setattr(thread, name, value)
         if after.snoozed_until is not None:
             await enqueue(session, EndSnooze(conversation_id=thread.id), run_at=after.snoozed_until)
+        if after.assigned_to not in {None, before.assigned_to, viewer.user_id}:
+            await _tell_assignee(session, thread.id, after.assigned_to)
         _tell(session, thread.id)
     await session.flush()
     return done
@@ -190,6 +193,14 @@ async def _set_mark(session: TenantSession, user_id: UUID, conversation_id: UUID
     )
     keys = ["company_id", "user_id", "conversation_id"]
     await session.execute(mark.on_conflict_do_update(index_elements=keys, set_={"read_until": until}))
+
+
+async def _tell_assignee(session: TenantSession, conversation_id: UUID, user_id: UUID | None) -> None:
+    """Have a person told that somebody else gave them a conversation."""
+    news = TellStaff(
+        news="conversation.assigned", subject_id=conversation_id, conversation_id=conversation_id, user_id=user_id
+    )
+    await enqueue(session, news)
 
 
 def _standing(thread: Conversation) -> Standing:

@@ -71,6 +71,60 @@ _ABSORB = register(
     RETURNING c.id, c.phone_number_id, c.outside_number
     """,
 )
+# What `bump` does for a text out by no person, of many at once: in order, so that two that put texts into the same
+# conversations wait for each other the same way round.
+_BUMP_MANY = register(
+    "conversations.bump_many",
+    """
+    INSERT INTO conversations AS c (
+        company_id, id, phone_number_id, outside_number, contact_id, state, last_message_at, last_direction,
+        last_preview, unread_count, created_at
+    )
+    SELECT :company_id, u.id, u.phone_number_id, u.outside_number, u.contact_id, 'done', :at, 'outbound', u.preview, 0,
+           :at
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:phone_number_ids AS uuid[]), CAST(:outside_numbers AS text[]),
+        CAST(:contact_ids AS uuid[]), CAST(:previews AS text[])
+    ) AS u(id, phone_number_id, outside_number, contact_id, preview)
+    ORDER BY u.phone_number_id, u.outside_number
+    ON CONFLICT (company_id, phone_number_id, outside_number) DO UPDATE
+    SET contact_id = COALESCE(excluded.contact_id, c.contact_id),
+        deleted_at = NULL,
+        last_message_at = GREATEST(excluded.last_message_at, c.last_message_at),
+        last_direction = CASE WHEN excluded.last_message_at >= c.last_message_at THEN excluded.last_direction
+                              ELSE c.last_direction END,
+        last_preview = CASE WHEN excluded.last_message_at >= c.last_message_at THEN excluded.last_preview
+                            ELSE c.last_preview END
+    RETURNING c.id, c.phone_number_id, c.outside_number
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One text out by no person, as its conversation shows it."""
+
+    phone_number_id: UUID
+    outside_number: str
+    contact_id: UUID | None
+    preview: str
+
+
+async def bump_many(session: TenantSession, texts: Sequence[Outgoing], *, at: datetime) -> dict[tuple[UUID, str], UUID]:
+    """Put texts out at the top of their conversations, one a conversation; (our number's id, number) → its id."""
+    rows = await session.execute(
+        _BUMP_MANY,
+        {
+            "company_id": session.company_id,
+            "ids": [new_id() for _ in texts],
+            "phone_number_ids": [text.phone_number_id for text in texts],
+            "outside_numbers": [text.outside_number for text in texts],
+            "contact_ids": [text.contact_id for text in texts],
+            "previews": [text.preview for text in texts],
+            "at": at,
+        },
+    )
+    return {(row.phone_number_id, row.outside_number): row.id for row in rows}
 
 
 async def bump(

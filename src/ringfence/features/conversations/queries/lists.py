@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, or_,
 
 from ringfence.features.contacts import queries as contacts
 from ringfence.features.contacts.model import Contact, ContactTag
-from ringfence.features.conversations.model import Conversation
-from ringfence.features.conversations.queries.threads import Thread, thread_of, threads, unread
+from ringfence.features.conversations.model import Conversation, ConversationRead
+from ringfence.features.conversations.queries.threads import Thread, own_mark, thread_of, threads, unread
 from ringfence.features.conversations.queries.visibility import visible_to
 from ringfence.features.conversations.values import COUNTED_UP_TO, STATES, State, Viewer
 from ringfence.tenancy.sessions import TenantSession
@@ -61,21 +61,25 @@ async def list_threads(
     conditions, numbers = _conditions(session, viewer, filters, after), _Numbers(None, None)
     if filters.search or filters.tag is not None:
         numbers = await _numbers(session, filters)
-    if numbers.among is not None:
-        keys = _newest(session, [*conditions, numbers.among], limit + 1).subquery()
-    elif filters.deleted:
-        keys = _newest(session, conditions, limit + 1).subquery()
-    else:
-        through = limit + 1 if filters.unread is None and numbers.probe is None else _LOOKED_THROUGH
-        keys = _merged(session, viewer, filters, conditions, through)
-    query = threads(session, viewer).join(keys, keys.c.id == Conversation.id)
-    narrowed = [numbers.probe] if numbers.probe is not None else []
+    narrowed = [] if numbers.probe is None else [numbers.probe]
     if filters.unread is not None:
         narrowed.append(unread(session, viewer) if filters.unread else ~unread(session, viewer))
-    query = query.where(visible_to(viewer, with_deleted=filters.deleted), *narrowed)
-    query = query.order_by(Conversation.last_message_at.desc(), Conversation.id.desc()).limit(limit + 1)
+    through = _LOOKED_THROUGH if narrowed else limit + 1
+    if numbers.among is not None:
+        keys = _newest(session, [*conditions, numbers.among], through).subquery()
+    elif filters.deleted:
+        keys = _newest(session, conditions, through).subquery()
+    else:
+        keys = _merged(session, viewer, filters, conditions, through)
+    hits = _narrowed(session, viewer, keys, narrowed, limit + 1) if narrowed else keys
+    query = (
+        threads(session, viewer)
+        .join(hits, hits.c.id == Conversation.id)
+        .where(visible_to(viewer, with_deleted=filters.deleted))
+        .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
+    )
     found = [thread_of(row) for row in await session.execute(query)]
-    if len(found) > limit or not narrowed or numbers.among is not None:
+    if len(found) > limit or not narrowed:
         return Found(found, None)
     last = (
         select(keys.c.last_message_at, keys.c.id)
@@ -114,13 +118,7 @@ async def count_threads(session: TenantSession, viewer: Viewer) -> Counts:
         counted.append(select(func.least(func.count(), COUNTED_UP_TO)).select_from(keys).scalar_subquery().label(name))
     opened = Filters(state="open")
     keys = _merged(session, viewer, opened, _conditions(session, viewer, opened, None), _LOOKED_THROUGH)
-    waiting = (
-        threads(session, viewer)
-        .join(keys, keys.c.id == Conversation.id)
-        .where(visible_to(viewer), unread(session, viewer))
-        .limit(COUNTED_UP_TO)
-        .subquery()
-    )
+    waiting = _narrowed(session, viewer, keys, [unread(session, viewer)], COUNTED_UP_TO)
     counted.append(select(func.count()).select_from(waiting).scalar_subquery().label("unread"))
     row = (await session.execute(select(*counted))).one()
     return Counts(**{name: int(getattr(row, name)) for name in (*tabs, "unread")})
@@ -170,6 +168,21 @@ def _merged(
     every = union_all(*(select(scan.c.id, scan.c.last_message_at) for scan in scans)).subquery()
     newest = select(every.c.id, every.c.last_message_at)
     return newest.order_by(every.c.last_message_at.desc(), every.c.id.desc()).limit(limit).subquery()
+
+
+def _narrowed(
+    session: TenantSession, viewer: Viewer, keys: Subquery, conditions: Sequence[ColumnElement[bool]], limit: int
+) -> Subquery:
+    """Those of many conversations that fulfil what no index holds; without the joins that only showing them needs."""
+    return (
+        select(Conversation.id, Conversation.last_message_at)
+        .join(keys, keys.c.id == Conversation.id)
+        .join(ConversationRead, own_mark(viewer), isouter=True)
+        .where(Conversation.company_id == session.company_id, *conditions)
+        .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
+        .limit(limit)
+        .subquery()
+    )
 
 
 def _newest(session: TenantSession, conditions: Sequence[ColumnElement[bool]], limit: int) -> Select[UUID, datetime]:

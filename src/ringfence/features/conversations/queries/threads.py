@@ -160,6 +160,15 @@ def unread(session: TenantSession, viewer: Viewer) -> ColumnElement[bool]:
     return or_(since_mark, and_(mark.is_(None), Conversation.unread_count > 0))
 
 
+def own_mark(viewer: Viewer) -> ColumnElement[bool]:
+    """What joins the viewer's own mark to a conversation; a key has none."""
+    return and_(
+        ConversationRead.company_id == Conversation.company_id,
+        ConversationRead.conversation_id == Conversation.id,
+        ConversationRead.user_id == viewer.user_id,
+    )
+
+
 def threads(session: TenantSession, viewer: Viewer) -> Select[*_Columns]:
     """The beginning of every query that shows conversations; the clause is for the caller to add."""
     contact_now = and_(
@@ -168,11 +177,6 @@ def threads(session: TenantSession, viewer: Viewer) -> Select[*_Columns]:
         Contact.deleted_at.is_(None),
     )
     own_number = and_(PhoneNumber.company_id == Conversation.company_id, PhoneNumber.id == Conversation.phone_number_id)
-    own_mark = and_(
-        ConversationRead.company_id == Conversation.company_id,
-        ConversationRead.conversation_id == Conversation.id,
-        ConversationRead.user_id == viewer.user_id,
-    )
     return (
         select(
             Conversation,
@@ -185,7 +189,7 @@ def threads(session: TenantSession, viewer: Viewer) -> Select[*_Columns]:
         )
         .join(PhoneNumber, own_number)
         .join(Contact, contact_now, isouter=True)
-        .join(ConversationRead, own_mark, isouter=True)
+        .join(ConversationRead, own_mark(viewer), isouter=True)
         .where(Conversation.company_id == session.company_id)
     )
 

@@ -23,6 +23,8 @@ LastEventID = Annotated[
 
 @router.get(
     "/events",
+    # Said here because FastAPI looks for it in the response's constructor otherwise, and cannot describe the API.
+    status_code=200,
     response_class=EventStream,
     responses={
         200: {"model": EventAnswer | StreamAnswer, "description": "Server-sent events, one of these in each `data`."}

@@ -14,7 +14,7 @@ from ringfence.features.conversations.values import Viewer, preview_of
 from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import indexing, recording
 from ringfence.features.messages.actions.indexing import Said
-from ringfence.features.messages.actions.merging import Event
+from ringfence.features.messages.actions.merging import Event, count_key_of
 from ringfence.features.messages.errors import UnderWayError
 from ringfence.features.messages.model import Media, Message, WebhookEvent
 from ringfence.features.messages.queries.messages import get_message, last_of
@@ -49,11 +49,13 @@ async def delete_message(
 
 async def _cancel(session: TenantSession, message: Message, actor: Actor) -> Message:
     await session.refresh(message, with_for_update={"key_share": True})
+    before = count_key_of(message.status, refusal_code=message.refusal_code, error_code=message.error_code)
     message.status, message.not_before, message.updated_at = "canceled", None, utc_now()
     message.refusal_code = message.reason = None
     emit(session, kind="message.status", subject_id=message.id, conversation_id=message.conversation_id)
     record(session, actor=actor, action="message.canceled", target_kind="message", target_id=message.id)
     await session.flush()
+    await recording.count_move(session, message, before=before)
     await recording.note(session, [Event(message.id, "canceled", {"by": actor.name, "by_kind": actor.kind})])
     return message
 

@@ -9,7 +9,7 @@ from ringfence.features.audit_log.values import Actor
 from ringfence.features.conversations.values import Viewer
 from ringfence.features.events.actions import emit
 from ringfence.features.messages.actions import recording
-from ringfence.features.messages.actions.merging import Event
+from ringfence.features.messages.actions.merging import Event, count_key_of
 from ringfence.features.messages.errors import NotHeldError
 from ringfence.features.messages.model import Message
 from ringfence.features.messages.queries.messages import get_message
@@ -33,11 +33,13 @@ async def release(session: TenantSession, viewer: Viewer, message_id: UUID, *, a
     await session.refresh(message, with_for_update={"key_share": True})
     if message.status != "held":
         raise NotHeldError(message.status)
+    before = count_key_of(message.status, refusal_code=message.refusal_code, error_code=message.error_code)
     emit(session, kind="message.status", subject_id=message.id, conversation_id=message.conversation_id)
     held_by = {"code": message.refusal_code, "until": message.not_before}
     message.released_at = message.updated_at = utc_now()
     message.status, message.not_before, message.refusal_code, message.reason = "queued", None, None, None
     await session.flush()
+    await recording.count_move(session, message, before=before)
     await recording.note(session, [Event(message.id, "released", {"by": actor.name, "by_kind": actor.kind})])
     record(
         session,

@@ -15,6 +15,17 @@ from ringfence.kit.money import Money
 from ringfence.providers.twilio.records import MessageInfo
 
 Via = Literal["response", "list", "callback", "sweep", "sync"]
+CountKey = tuple[str, str]
+"""A status and the code of its reason, empty for none: what texts of a bulk send are counted by."""
+
+
+def count_key_of(status: str, *, refusal_code: str | None, error_code: int | None) -> CountKey:
+    """How a text is counted: the gate's code for what waits or was refused, Twilio's for what failed."""
+    if status in {"held", "refused"}:
+        return status, refusal_code or ""
+    if status in {"failed", "undelivered"}:
+        return status, "" if error_code is None else str(error_code)
+    return status, ""
 
 
 @dataclass(slots=True)
@@ -36,7 +47,18 @@ class Record:
     price_micros: int | None = None
     price_currency: str | None = None
     conversation_id: UUID | None = None
+    bulk_send_id: UUID | None = None
     changed: bool = False
+    before: "CountKey" = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Remember how the text stood before any news."""
+        self.before = self.count_key
+
+    @property
+    def count_key(self) -> "CountKey":
+        """How the text stands now, as it is counted."""
+        return count_key_of(self.status, refusal_code=self.refusal_code, error_code=self.error_code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,7 @@ async def _ask(session: TenantSession, message: Message, draft: Draft, choice: P
             opted_out=bool(await consent.is_opted_out(session, message.phone_number_id, [draft.to_number])),
             duplicate=is_duplicate,
             timing=timing.get(message.id),
+            blocked_country=facts.blocked_country(state.rules, draft.to_number),
         )
     )
 

@@ -68,6 +68,14 @@ async def connection(session: TenantSession) -> Connection:
     return (await standing(session)).connection
 
 
+def blocked_country(rules: TextingRules, to_number: str) -> str | None:
+    """The country of a number if the company's rules do not let texts go there, else None."""
+    if rules.countries is None:
+        return None
+    country = region_of(to_number) or "unknown"
+    return None if country in rules.countries else country
+
+
 async def choose_sender(
     session: TenantSession, *, to_number: str, conversation_number_id: UUID | None, requested: str | None, media: int
 ) -> PhoneNumber | Refuse:
@@ -208,6 +216,7 @@ async def claimed(session: TenantSession, message_ids: Sequence[UUID], state: St
                 opted_out=blocks.cover(item.text.to_number, item.phone_number_id),
                 duplicate=False,
                 timing=timing.get(item.text.message_id),
+                blocked_country=blocked_country(state.rules, item.text.to_number),
             ),
             item.held,
             item.timed.segments,

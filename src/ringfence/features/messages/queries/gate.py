@@ -56,6 +56,7 @@ class Facts:
 
     `sender_refusal` says why no number may send the text, if so. `duplicate` is whether the same body has just gone
     to the same number, and nobody allowed that. `timing` is None while the company has no rules of its own.
+    `blocked_country` names the recipient's country when the company does not text there.
     """
 
     connection: Connection
@@ -63,6 +64,7 @@ class Facts:
     opted_out: bool
     duplicate: bool
     timing: Timing | None = None
+    blocked_country: str | None = None
 
 
 def ask_connection(connection: Connection) -> Refuse | None:
@@ -90,6 +92,14 @@ def _connection(facts: Facts) -> Answer:
 
 def _sender(facts: Facts) -> Answer:
     return facts.sender_refusal
+
+
+def _country(facts: Facts) -> Answer:
+    if facts.blocked_country is None:
+        return None
+    return Refuse(
+        "blocked_country", f"The company's settings allow no texts to this country ({facts.blocked_country})."
+    )
 
 
 def _duplicate(facts: Facts) -> Answer:
@@ -144,6 +154,7 @@ CHECKS: Final[tuple[Callable[[Facts], Answer], ...]] = (
     _consent,
     _connection,
     _sender,
+    _country,
     _duplicate,
     _cap,
     _hours,

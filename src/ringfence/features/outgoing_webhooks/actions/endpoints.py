@@ -10,6 +10,7 @@ from ringfence.features.audit_log.actions import record
 from ringfence.features.audit_log.values import SYSTEM, Actor
 from ringfence.features.companies import queries as companies
 from ringfence.features.events.actions import register_reader
+from ringfence.features.events.values import TellStaff
 from ringfence.features.outgoing_webhooks.actions.due import look_again, look_at
 from ringfence.features.outgoing_webhooks.errors import TooManyEndpointsError
 from ringfence.features.outgoing_webhooks.model import WebhookDelivery, WebhookEndpoint
@@ -18,6 +19,7 @@ from ringfence.features.outgoing_webhooks.values.kinds import MOST_ENDPOINTS, Di
 from ringfence.features.outgoing_webhooks.values.planning import READER
 from ringfence.features.outgoing_webhooks.values.retries import OLD_SECRET_LIFETIME
 from ringfence.features.outgoing_webhooks.values.signing import new_secret, seal_context
+from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
 from ringfence.kit.keyring import Keyring, SealBrokenError
@@ -142,7 +144,7 @@ async def rotate(
 
 
 async def give_up(session: TenantSession, endpoint: WebhookEndpoint, reason: DisabledReason) -> None:
-    """Turn a locked endpoint off by rule: it said that it is gone, or has failed for long."""
+    """Turn a locked endpoint off by rule: it said that it is gone, or has failed for long. Admins are told."""
     await turn_off(session, endpoint, reason)
     record(
         session,
@@ -152,6 +154,7 @@ async def give_up(session: TenantSession, endpoint: WebhookEndpoint, reason: Dis
         target_id=endpoint.id,
         after={"reason": reason, "failing_since": endpoint.failing_since},
     )
+    await enqueue(session, TellStaff(news="webhook.disabled", subject_id=endpoint.id))
 
 
 async def turn_off(session: TenantSession, endpoint: WebhookEndpoint, reason: DisabledReason) -> None:

@@ -1,6 +1,6 @@
 """Which companies have deliveries that are due: read by the platform role, which sees no content."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,12 +11,12 @@ from ringfence.tenancy.sessions import PlatformSession
 _DUE = text(
     """
     SELECT d.company_id FROM webhook_due d JOIN companies c ON c.id = d.company_id
-    WHERE d.next_due <= now() AND c.status = 'active'
+    WHERE (d.next_due <= now() OR d.company_id = ANY(CAST(:hinted AS uuid[]))) AND c.status = 'active'
     ORDER BY d.next_due LIMIT :most
     """
 )
 
 
-async def due_companies(session: PlatformSession, *, most: int) -> Sequence[UUID]:
-    """Companies that have something due, the one that has waited longest first."""
-    return (await session.scalars(_DUE, {"most": most})).all()
+async def due_companies(session: PlatformSession, *, hinted: Collection[UUID], most: int) -> Sequence[UUID]:
+    """Active companies that have something due, or are hinted at, the one that has waited longest first."""
+    return (await session.scalars(_DUE, {"hinted": list(hinted), "most": most})).all()

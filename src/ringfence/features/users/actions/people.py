@@ -17,7 +17,8 @@ from ringfence.features.users.model import (
     User,
     UserSession,
 )
-from ringfence.features.users.values import Email, Role, UserStatus, parse_email
+from ringfence.features.users.values import Email, ReleaseConversations, Role, UserStatus, parse_email
+from ringfence.jobqueue.queue import enqueue
 from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import new_id
 from ringfence.tenancy.sessions import PlatformSession, TenantSession
@@ -132,7 +133,8 @@ async def change_user(
 ) -> None:
     """Change the given fields (None leaves one as it is), with one audit entry of what really changed.
 
-    A suspended person's sessions end. Raises ConflictError (`last_admin`) when no active admin would be left.
+    A suspended person's sessions end, and their conversations become nobody's. Raises ConflictError (`last_admin`)
+    when no active admin would be left.
     """
     now = {"name": user.name, "role": user.role, "status": user.status}
     given = {"name": name, "role": role, "status": status}
@@ -144,8 +146,9 @@ async def change_user(
     for field, value in changes.items():
         setattr(user, field, value)
     user.updated_at = utc_now()
-    if status == "suspended":
+    if changes.get("status") == "suspended":
         await end_sessions(session, user)
+        await enqueue(session, ReleaseConversations(user_id=user.id))
     actions = {"suspended": "user.suspended", "active": "user.activated"}
     record(
         session,

@@ -1,0 +1,1 @@
+"""Bulk sends: recipient lists, rehearsal, and runs."""

@@ -1,0 +1,1 @@
+"""Writing what the bulk room keeps."""

@@ -1,0 +1,1 @@
+"""Failures of the bulk room. Codes are stable."""
