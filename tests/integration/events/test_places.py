@@ -19,6 +19,7 @@ from ringfence.kit.clock import utc_now
 from ringfence.kit.ids import first_id_at, new_id
 from ringfence.tenancy.sessions import Tenancy, TenantSession
 from tests.factories.cluster import Database
+from tests.factories.waiting import eventually
 from tests.factories.world import World
 
 HOUR = timedelta(hours=1)
@@ -104,16 +105,28 @@ async def test_places_are_gapless_and_unique_however_many_append_and_number(worl
 async def test_whoever_sees_a_place_sees_all_before_it(world: World, database: Database) -> None:
     """A second numbering waits for the first: places become visible in their order."""
     tenancy, company = world.tenancy, world.a.company_id
+    # The head is there already, so that it is its lock that they wait for.
+    (earlier,) = await append(tenancy, company)
+    await give_places(tenancy, company)
     (first,) = await append(tenancy, company)
     async with tenancy.tenant(company) as numbering:
         await number(numbering)
         (second,) = await append(tenancy, company)
         waiting = asyncio.create_task(give_places(tenancy, company))
-        await asyncio.wait([waiting], timeout=0.2)
+        await eventually(lambda: waits(database))
         assert not waiting.done()
-        assert [seq for seq, _ in stored(database, company)] == [None, None]
-    assert await waiting == Head(2, 0)
-    assert stored(database, company) == [(1, first), (2, second)]
+        assert [seq for seq, _ in stored(database, company)] == [1, None, None]
+    assert await waiting == Head(3, 0)
+    assert stored(database, company) == [(1, earlier), (2, first), (3, second)]
+
+
+async def waits(database: Database) -> bool:
+    """Whether somebody waits for the lock of a head, and for nothing else."""
+    with psycopg.connect(database.admin_url) as admin:
+        rows = admin.execute(
+            "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchall()
+    return any("event_heads" in query and "FOR UPDATE" in query for (query,) in rows)
 
 
 async def test_a_change_that_is_rolled_back_says_nothing(world: World, database: Database) -> None:

@@ -182,9 +182,11 @@ async def _oldest_kept(session: TenantSession, since: datetime, most: int) -> UU
 
 async def _lock_head(session: TenantSession) -> Head:
     company = session.company_id
-    await session.execute(insert(EventHead).values(company_id=company).on_conflict_do_nothing())
     query = select(EventHead.last_seq, EventHead.trimmed_seq).where(EventHead.company_id == company).with_for_update()
-    row = (await session.execute(query)).one()
+    row = (await session.execute(query)).first()
+    if row is None:
+        await session.execute(insert(EventHead).values(company_id=company).on_conflict_do_nothing())
+        row = (await session.execute(query)).one()
     return Head(row.last_seq, row.trimmed_seq)
 
 
