@@ -9,15 +9,22 @@ from sqlalchemy import (
     ChunkedIteratorResult,
     Insert,
     Select,
+    bindparam,
+    column,
     delete,
     exists,
     func,
-    insert,
+    join,
+    literal_column,
+    outerjoin,
     select,
+    table,
     text,
+    true,
     union_all,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
@@ -26,6 +33,7 @@ from ringfence.db.engine import create_engine
 from ringfence.features.companies.model import Company
 from ringfence.features.contacts.model import Contact
 from ringfence.features.conversations.model import Conversation
+from ringfence.features.users.model import User
 from ringfence.kit.ids import new_id
 from ringfence.tenancy.errors import FenceError, NoCompanyError, UnscopedStatementError, is_no_company
 from ringfence.tenancy.sessions import Tenancy
@@ -132,6 +140,75 @@ async def test_each_company_sees_its_own_rows_only(tenancy: Tenancy) -> None:
         pytest.param(lambda a, b: select(Contact).where(~(Contact.company_id == a)), id="negated"),
         pytest.param(lambda a, b: update(Contact).values(first_name="x"), id="update without company"),
         pytest.param(lambda a, b: update(Contact).where(Contact.company_id == a).values(company_id=b), id="move"),
+        pytest.param(
+            lambda a, b: (
+                insert(Contact)
+                .values(company_id=a, id=new_id(), created_at=NOW, updated_at=NOW)
+                .on_conflict_do_update(index_elements=["company_id", "id"], set_={"company_id": b})
+            ),
+            id="move by an upsert",
+        ),
+        pytest.param(
+            lambda a, b: select(Contact.__table__.tablesample(func.bernoulli(100)).c.id), id="sample of a table"
+        ),
+        pytest.param(lambda a, b: select(Contact.__table__.alias().alias().c.id), id="alias of an alias"),
+        pytest.param(lambda a, b: select(Contact.__table__.lateral().c.id), id="lateral table"),
+        pytest.param(
+            lambda a, b: (
+                select(Contact)
+                .join(
+                    select(Conversation.id).where(Conversation.contact_id == Contact.id).correlate(Contact).lateral(),
+                    true(),
+                )
+                .where(Contact.company_id == a)
+            ),
+            id="lateral subquery without company",
+        ),
+        pytest.param(
+            lambda a, b: (
+                select(Contact.id)
+                .select_from(outerjoin(Contact, join(Conversation, User, true()), true()))
+                .where(Contact.company_id == a)
+            ),
+            id="join in brackets",
+        ),
+        pytest.param(
+            lambda a, b: insert(Contact).from_select(
+                ["company_id", "id"],
+                select(Conversation.company_id, Contact.id).where(Conversation.company_id == a),
+            ),
+            id="insert from its own table without company",
+        ),
+        pytest.param(
+            lambda a, b: insert(Contact).values(
+                [{"company_id": a, "first_name": select(Conversation.last_preview).limit(1).scalar_subquery()}]
+            ),
+            id="subquery in one of many rows of values",
+        ),
+        pytest.param(
+            lambda a, b: (
+                update(Contact)
+                .where(Contact.company_id == a, Contact.id == select(Conversation.contact_id).cte().c.contact_id)
+                .values(first_name="x")
+            ),
+            id="update from a cte without company",
+        ),
+        pytest.param(
+            lambda a, b: delete(Contact).where(
+                Contact.company_id == a, Contact.id == select(Conversation.contact_id).subquery().c.contact_id
+            ),
+            id="delete using a subquery without company",
+        ),
+        pytest.param(
+            lambda a, b: select(
+                union_all(*[select(Contact.id).where(Contact.company_id == a)] * 2)
+                .limit(select(func.count(Conversation.id)).scalar_subquery())
+                .subquery()
+            ),
+            id="limit of a union",
+        ),
+        pytest.param(lambda a, b: select(table("contacts", column("first_name"))), id="table by its name"),
+        pytest.param(lambda a, b: select(literal_column("(SELECT count(*) FROM contacts)")), id="literal column"),
         pytest.param(lambda a, b: text("SELECT count(*) FROM contacts"), id="literal sql"),
         pytest.param(lambda a, b: COUNT.bindparams(company_id=b), id="registered, other company"),
         pytest.param(
@@ -221,6 +298,23 @@ async def test_inspector_lets_a_scoped_statement_through(tenancy: Tenancy, state
         found = result.all() if isinstance(result, ChunkedIteratorResult) else [None] * result.rowcount
 
         assert len(found) == 1
+
+
+async def test_parameters_neither_move_a_row_nor_hide_whose_it_is(tenancy: Tenancy) -> None:
+    a, b = await make_company(tenancy, "a", contacts=1), await make_company(tenancy, "b", contacts=1)
+    moving = update(Contact.__table__).where(Contact.company_id == bindparam("whose"))
+    hiding = select(Contact.first_name).where(Contact.company_id == b)
+    async with tenancy.tenant(a) as session:
+        connection = await session.connection()
+        with pytest.raises(UnscopedStatementError):
+            await connection.execute(moving, {"whose": a, "company_id": b})
+        with pytest.raises(UnscopedStatementError):
+            await connection.execute(hiding, {"company_id": a})
+
+        changed = await connection.execute(moving, {"whose": a, "first_name": "own"})
+
+        assert changed.rowcount == 1
+    assert (await names(tenancy, a), await names(tenancy, b)) == (["own"], ["b 0"])
 
 
 async def test_a_known_shape_is_still_checked_for_its_company(tenancy: Tenancy) -> None:

@@ -27,6 +27,7 @@ from sqlalchemy.sql.elements import (
     BindParameter,
     BooleanClauseList,
     ClauseElement,
+    ColumnClause,
     ColumnElement,
     ReleaseSavepointClause,
     RollbackToSavepointClause,
@@ -34,15 +35,17 @@ from sqlalchemy.sql.elements import (
 )
 from sqlalchemy.sql.schema import Column
 from sqlalchemy.sql.selectable import (
-    Alias,
     AliasedReturnsRows,
     CompoundSelect,
     Exists,
     FromClause,
+    FromGrouping,
     Join,
     Lateral,
     SelectStatementGrouping,
+    TableClause,
     TextualSelect,
+    Values,
 )
 
 from ringfence.tenancy.errors import UnscopedStatementError
@@ -51,6 +54,8 @@ from ringfence.tenancy.tables import fence_of
 
 COMPANY = "company_id"
 FENCED = {"tenant", "directory"}
+# What SQLAlchemy puts into a statement as it is given.
+_WRITTEN_OUT = ("_prefixes", "_suffixes", "_hints", "_statement_hints")
 # They touch no row, and the context cannot change inside one: nothing that sets it gets through.
 SAVEPOINTS = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
 
@@ -123,40 +128,45 @@ class Inspection:
         """Whether an expression is a parameter that holds the session's company in every set of values."""
         if not isinstance(element, BindParameter):
             return False
-        keys = (element.key, getattr(element, "_orig_key", element.key))
-        values = [next((given[key] for key in keys if key in given), element.value) for given in self.parameter_sets]
-        if not all(value == self.company_id for value in values):
+        if not all(given.get(element.key, element.value) == self.company_id for given in self.parameter_sets):
             return False
         self.evidence.append(element)
         return True
 
     def _enter(self, statement: Any, outside: "_Outside") -> None:
+        if any(getattr(statement, name, ()) for name in _WRITTEN_OUT):
+            raise UnscopedStatementError("literal SQL inside a statement")
         if isinstance(statement, Insert):
             self._insert(statement)
+        if isinstance(statement, Insert | Update):
+            _refuse_moves(statement, self.parameter_sets)
         scope = _Scope(self, statement, outside)
         scope.require_bound()
         self._descend(statement, scope)
+        if isinstance(statement, Update | Delete):
+            for source in _mentioned(statement):
+                self._visit(source, scope)
 
     def _descend(self, element: Any, scope: "_Scope") -> None:
-        for child in element.get_children():
-            if isinstance(child, TextClause):
-                raise UnscopedStatementError("literal SQL inside a statement")
-            if isinstance(child, AliasedReturnsRows) and not isinstance(child, Alias):
-                # A subquery in FROM or a CTE sees nothing of the statement that it stands in, unless it is LATERAL.
-                self._enter_rows(child.element, scope.inside() if isinstance(child, Lateral) else _Outside())
-            elif isinstance(child, Select | CompoundSelect | UpdateBase):
-                self._enter_rows(child, scope.inside())
-            else:
-                self._descend(child, scope)
+        for child in _parts(element):
+            self._visit(child, scope)
 
-    def _enter_rows(self, rows: Any, outside: "_Outside") -> None:
-        if isinstance(rows, Select | UpdateBase):
-            self._enter(rows, outside)
-        elif isinstance(rows, CompoundSelect | SelectStatementGrouping):
-            for part in rows.get_children():
-                self._enter_rows(part, outside)
-        elif isinstance(rows, TextClause | TextualSelect):
+    def _visit(self, child: Any, scope: "_Scope") -> None:
+        if isinstance(child, TextClause | TextualSelect) or _is_literal(child):
             raise UnscopedStatementError("literal SQL inside a statement")
+        if isinstance(child, Select | CompoundSelect | UpdateBase):
+            self._enter(child, scope.inside())
+        elif isinstance(child, AliasedReturnsRows):
+            # A subquery in FROM or a CTE sees nothing of the statement that it stands in, unless it is LATERAL.
+            rows = _bottom(child)
+            if isinstance(rows, SelectStatementGrouping):
+                rows = rows.element
+            if isinstance(rows, Select | CompoundSelect | UpdateBase):
+                self._enter(rows, scope.inside() if isinstance(child, Lateral) else _Outside())
+            elif not isinstance(rows, Table):
+                self._visit(rows, scope)
+        else:
+            self._descend(child, scope)
 
     def _insert(self, statement: Insert) -> None:
         self.inserts = True
@@ -192,6 +202,7 @@ class _Scope:
         self.bound: set[FromClause] = set(outside.bound)
         self.touched: list[FromClause] = []
         self.tables: set[FromClause] = set()
+        self._is_compound = isinstance(statement, CompoundSelect)
         self._equal: list[tuple[FromClause, FromClause]] = []
         if isinstance(statement, Select):
             self._touch(_own_froms(cast("Select[Any]", statement), outside))
@@ -199,10 +210,6 @@ class _Scope:
         elif isinstance(statement, Update | Delete):
             self._touch([statement.table, *_mentioned(statement)])
             self._conditions(_conjuncts(statement.whereclause))
-            if isinstance(statement, Update):
-                _refuse_moves(statement)
-        elif isinstance(statement, Insert):
-            self.tables.add(statement.table)
         self._spread()
 
     def require_bound(self) -> None:
@@ -212,7 +219,12 @@ class _Scope:
             raise UnscopedStatementError(f"no company_id = … for {', '.join(missing)}")
 
     def inside(self) -> _Outside:
-        """What a select nested in an expression of this one may refer to."""
+        """What a select nested in an expression of this one may refer to. A side of a UNION stands where that stands.
+
+        To the table of an INSERT nothing in it refers: SQLAlchemy puts it into the FROM of whatever names it.
+        """
+        if self._is_compound:
+            return self._outside
         further = self._outside.around | self._outside.further
         return _Outside(frozenset(self.tables), further, frozenset(self.bound))
 
@@ -227,6 +239,8 @@ class _Scope:
             self._joins(source)
 
     def _joins(self, source: FromClause) -> None:
+        if isinstance(source, FromGrouping):
+            self._joins(source.element)
         if not isinstance(source, Join):
             return
         join = cast("Join[Any]", source)
@@ -287,17 +301,51 @@ def _own_froms(statement: "Select[Any]", outside: _Outside) -> list[FromClause]:
 
 def _mentioned(element: Any) -> Iterator[FromClause]:
     """UPDATE and DELETE take in every table that WHERE or SET mention, without a FROM that names it."""
-    for child in element.get_children():
-        if isinstance(child, Column):
-            if _is_fenced(table := _unannotated(child.table)):
-                yield table
-        elif not isinstance(child, Select | CompoundSelect | AliasedReturnsRows):
+    for child in _parts(element):
+        if isinstance(child, ColumnClause):
+            if (table := cast("ColumnClause[Any]", child).table) is not None:
+                yield _unannotated(table)
+        elif not isinstance(child, Select | CompoundSelect | AliasedReturnsRows | Table):
             yield from _mentioned(child)
 
 
-def _refuse_moves(statement: Update) -> None:
-    names = {_column_name(column) for column in (statement._values or {})}
-    if COMPANY in names:
+def _parts(element: Any) -> Iterator[Any]:
+    """What an element is made of; SQLAlchemy's own walk passes over the rows of VALUES."""
+    yield from element.get_children()
+    rows: Any = ()
+    if isinstance(element, Insert):
+        rows = element._multi_values
+    elif isinstance(element, Values):
+        rows = element._data
+    for row in rows:
+        yield from _clauses(row)
+
+
+def _clauses(value: Any) -> Iterator[ClauseElement]:
+    if isinstance(value, ClauseElement):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _clauses([*cast("Mapping[Any, Any]", value).values()])
+    elif isinstance(value, list | tuple):
+        for item in cast("Sequence[Any]", value):
+            yield from _clauses(item)
+
+
+def _is_literal(element: Any) -> bool:
+    """Whether an element is SQL as somebody wrote it, or a table by its mere name; `*` is SQLAlchemy's own."""
+    if isinstance(element, ColumnClause):
+        column = cast("ColumnClause[Any]", element)
+        return column.is_literal and column.name != "*"
+    return isinstance(element, TableClause) and not isinstance(element, Table)
+
+
+def _refuse_moves(statement: Insert | Update, parameter_sets: Sequence[Mapping[str, Any]]) -> None:
+    """A row's company is set when it is added, and neither by SET nor by the parameters of an UPDATE after that."""
+    if isinstance(statement, Insert):
+        changes: Iterable[Any] = getattr(getattr(statement, "_post_values_clause", None), "update_values_to_set", ())
+    else:
+        changes = [*(statement._values or {}), *(name for given in parameter_sets for name in given)]
+    if COMPANY in {_column_name(item[0] if isinstance(item, tuple) else item) for item in changes}:
         raise UnscopedStatementError("a row never changes its company")
 
 
@@ -361,6 +409,8 @@ def _leaves(source: FromClause) -> Iterator[FromClause]:
     if isinstance(source, Join):
         yield from _leaves(source.left)
         yield from _leaves(source.right)
+    elif isinstance(source, FromGrouping):
+        yield from _leaves(source.element)
     else:
         yield _unannotated(source)
 
@@ -370,8 +420,15 @@ def _unannotated(source: Any) -> FromClause:
     return source._deannotate() if "parententity" in getattr(source, "_annotations", {}) else source
 
 
+def _bottom(source: Any) -> Any:
+    """What an alias stands for, of whatever kind it is (TABLESAMPLE, LATERAL) and through however many."""
+    while isinstance(source, AliasedReturnsRows):
+        source = source.element
+    return source
+
+
 def _is_fenced(source: FromClause) -> bool:
-    table: Any = source.element if isinstance(source, Alias) else source
+    table = _bottom(source)
     return isinstance(table, Table) and fence_of(cast("Table[Any]", table)) in FENCED
 
 

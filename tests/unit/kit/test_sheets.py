@@ -113,6 +113,14 @@ BOMBS = {
     "too many texts": ("zip_bomb", with_texts("<si><t>" + "x" * 21_000_000 + "</t></si>", "<row/>")),
     "entities in the list of parts": ("unsafe_xml", {"xl/workbook.xml": b'<!DOCTYPE a [<!ENTITY b "b">]><a>&b;</a>'}),
     "a text without end": ("unsafe_xml", {SHEET: sheet_of(f'<row><c t="str"><v>{"x" * 60_000}</v></c></row>')}),
+    "a text without end in the table": (
+        "unsafe_xml",
+        with_texts("<si>" + f"<r><t>{'x' * 30}</t></r>" * 2000 + "</si>", "<row/>"),
+    ),
+    "a text in very many cells": (
+        "zip_bomb",
+        with_texts(f"<si><t>{'x' * 40_000}</t></si>", '<row><c t="s"><v>0</v></c><c t="s"><v>0</v></c></row>' * 4000),
+    ),
     "a name without end": ("unsafe_xml", {SHEET: sheet_of("<row><" + random.Random(1).randbytes(800_000).hex())}),
     "macros": ("has_macros", {"xl/vbaProject.bin": b"Sub"}),
     "no sheet": ("not_xlsx", {SHEET: None}),
@@ -138,6 +146,36 @@ def test_what_is_made_to_hurt_is_refused(path: Path, name: str, monkeypatch: pyt
     assert refused.value.code == code
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - max(before, made) < 30_000
     assert len(read(path, changed(GOOD, {}))) == 2
+
+
+def test_a_number_format_that_no_spreadsheet_saves_is_not_looked_into(path: Path) -> None:
+    """Looking for a date in a format of opening brackets takes the square of their number: minutes, and the lock."""
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/styles"
+    for code, shown in (("yyyy", "2023-03-15"), ("yyyy" + "_x" * 200, "45000")):
+        styles = (
+            f'<styleSheet xmlns="{MAIN}"><numFmts><numFmt numFmtId="164" formatCode="{code}"/></numFmts>'
+            '<cellXfs><xf numFmtId="164"/></cellXfs></styleSheet>'
+        )
+        parts = with_texts("", '<row><c s="0"><v>45000</v></c></row>') | {"xl/styles.xml": styles.encode()}
+        rels = parts["xl/_rels/workbook.xml.rels"]
+        relation = f'<Relationship Id="rId3" Type="{kind}" Target="styles.xml"/></Relationships>'.encode()
+        parts["xl/_rels/workbook.xml.rels"] = rels.replace(b"</Relationships>", relation)
+
+        [record] = read(path, changed(GOOD, parts))
+
+        assert record.cells == [shown]
+
+
+@pytest.mark.parametrize("row", ["," * 2_100_000, '"\n",' * 550_000], ids=["one line", "many lines"])
+def test_a_row_without_end_is_not_read_to_its_end(path: Path, row: str) -> None:
+    path.write_text(f"a,b\n{row}\n")
+    records = read_delimited(path, encoding="utf-8", separator=",")
+
+    assert next(records).cells == ["a", "b"]
+    with pytest.raises(UnreadableSheetError) as refused:
+        next(records)
+
+    assert refused.value.code == "row_too_long"
 
 
 def test_a_row_without_end_is_no_more_than_its_first_ones(path: Path) -> None:

@@ -4,8 +4,9 @@ import codecs
 import csv
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from ringfence.kit.sheets import Record, UnreadableSheetError
 
@@ -16,6 +17,8 @@ ENCODINGS: Final = (*_UNICODE, *_WESTERN, *_EASTERN)
 SEPARATORS: Final = (",", ";", "\t", "|")
 _CHUNK: Final = 1 << 16
 _SAMPLE: Final = 50
+# With all its cells a record is in memory, and a file can be one line of separators.
+_MOST_OF_RECORD: Final = 2_000_000
 
 
 def choose_encoding(path: Path, told: str | None) -> str:
@@ -46,19 +49,25 @@ def guess_separator(path: Path, encoding: str) -> str:
 
 
 def read_delimited(path: Path, *, encoding: str, separator: str) -> Iterator[Record]:
-    """The records that hold anything, in order. The file is opened when the first one is asked for."""
+    """The records that hold anything, in order. The file is opened when the first one is asked for.
+
+    Raises UnreadableSheetError `row_too_long`.
+    """
     with path.open(encoding=encoding, newline="") as file:
         # Strict: else a quote that never ends would make one long cell of the rows after it, and nobody would know.
-        reader = csv.reader(file, delimiter=separator, strict=True)
+        room = _Room()
+        reader = csv.reader(_lines(file, room), delimiter=separator, strict=True)
         before = 0
         while True:
             try:
                 for cells in reader:
+                    room.characters = _MOST_OF_RECORD
                     line, before = before + 1, reader.line_num
                     # A first cell says enough mostly, and looking at each cell of each row costs more than reading it.
                     if (cells and cells[0] and not cells[0].isspace()) or not Record(line, cells).is_blank:
                         yield Record(line, cells)
             except csv.Error:
+                room.characters = _MOST_OF_RECORD
                 line, before = before + 1, reader.line_num
                 where = f"lines {line} to {before}" if before > line else "it"
                 yield Record(
@@ -66,6 +75,23 @@ def read_delimited(path: Path, *, encoding: str, separator: str) -> Iterator[Rec
                 )
             else:
                 return
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many characters more the record that is being read may have."""
+
+    characters: int = _MOST_OF_RECORD
+
+
+def _lines(file: TextIO, room: _Room) -> Iterator[str]:
+    while line := file.readline(_MOST_OF_RECORD + 1):
+        room.characters -= len(line)
+        if room.characters < 0:
+            raise UnreadableSheetError(
+                "row_too_long", f"The file has a row of more than {_MOST_OF_RECORD} characters; is it a CSV file?"
+            )
+        yield line
 
 
 def _guess_encoding(path: Path) -> str:

@@ -25,8 +25,11 @@ _MOST_RATIO: Final = 150
 _SMALL: Final = 1_000_000
 _MOST_STRINGS: Final = 1_000_000
 _MOST_STRING_CHARACTERS: Final = 20_000_000
-# Excel's own limit of a cell is 32,767.
+# Excel's own limit of a cell is 32,767, and of a number format 255.
 _MOST_TEXT: Final = 50_000
+_MOST_FORMAT: Final = 255
+# A text stands in the table once and in cells as often as they like: so many characters may all cells have together.
+_MOST_SHOWN: Final = _MOST_UNPACKED
 _CHUNK: Final = 1 << 16
 _SEPARATOR: Final = " "
 _BROKEN: Final = (BadZipFile, zlib.error, EOFError, OSError, LookupError, ValueError, NotImplementedError, RuntimeError)
@@ -184,7 +187,7 @@ def _date_styles(archive: ZipFile, part: str | None) -> frozenset[str]:
     formats = {
         given["numFmtId"]
         for name, given in elements
-        if name == "numFmt" and _DATE_LETTER.search(_LITERAL.sub("", given["formatCode"].partition(";")[0]))
+        if name == "numFmt" and _shows_date(given["formatCode"])
     }
     formats |= {str(number) for number in _DATE_FORMATS}
     names = [name for name, _ in elements]
@@ -198,38 +201,58 @@ def _date_styles(archive: ZipFile, part: str | None) -> frozenset[str]:
     return frozenset(str(number) for number, is_date in enumerate(styles) if is_date)
 
 
+def _shows_date(code: str) -> bool:
+    """Whether a number format is one of dates. One that no spreadsheet saves is none: reading it takes its square."""
+    return len(code) <= _MOST_FORMAT and bool(_DATE_LETTER.search(_LITERAL.sub("", code.partition(";")[0])))
+
+
 class _Texts(_Part):
     """The table of texts that cells refer to by number."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
-        self._pieces: list[str] | None = None
-        self._in_reading = False
-        self._characters = 0
+        # Of one text, which may have many parts; joined at its end, for adding each part copies those before it.
+        self._pieces: list[str] = []
+        self._in_part = self._in_reading = False
+        self._length = self._characters = 0
 
     def start(self, name: str, given: Mapping[str, str]) -> None:
         if name == "si":
-            self.found.append("")
+            self._pieces, self._length = [], 0
         elif name == "rPh":
             # How a Japanese text is pronounced is no part of it.
             self._in_reading = True
-        elif name == "t" and not self._in_reading:
-            self._pieces = []
+        elif name == "t":
+            self._in_part = not self._in_reading
 
     def end(self, name: str) -> None:
-        if name == "rPh":
+        if name == "si":
+            self.found.append("".join(self._pieces))
+            if len(self.found) > _MOST_STRINGS:
+                raise _too_many_texts()
+        elif name == "rPh":
             self._in_reading = False
-        elif name == "t" and self._pieces is not None and self.found:
-            self.found[-1] += "".join(self._pieces)
-            self._pieces = None
+        elif name == "t":
+            self._in_part = False
 
     def text(self, text: str) -> None:
-        if self._pieces is not None:
+        if self._in_part:
             self._pieces.append(text)
+            self._length += len(text)
             self._characters += len(text)
-            if self._characters > _MOST_STRING_CHARACTERS or len(self.found) > _MOST_STRINGS:
-                raise UnreadableSheetError("zip_bomb", "The workbook holds too many texts; save the sheet as CSV.")
+            if self._length > _MOST_TEXT:
+                raise _endless_text()
+            if self._characters > _MOST_STRING_CHARACTERS:
+                raise _too_many_texts()
+
+
+def _endless_text() -> UnreadableSheetError:
+    return UnreadableSheetError("unsafe_xml", "The workbook holds a text without end.")
+
+
+def _too_many_texts() -> UnreadableSheetError:
+    return UnreadableSheetError("zip_bomb", "The workbook holds too many texts; save the sheet as CSV.")
 
 
 def _read_texts(archive: ZipFile, part: str | None) -> list[str]:
@@ -253,7 +276,7 @@ class _Sheet(_Part):
         self._kind = self._style = ""
         self._pieces: list[str] | None = None
         self._value = ""
-        self._characters = 0
+        self._characters = self._shown_characters = 0
 
     def read(self, source: IO[bytes]) -> Iterator[Record]:
         """The rows that hold anything, as the part is read."""
@@ -281,6 +304,9 @@ class _Sheet(_Part):
         elif name == "c" and self._value and len(self._cells) < self._column <= MOST_COLUMNS + 1:
             self._cells += [""] * (self._column - len(self._cells) - 1)
             self._cells.append(self._shown())
+            self._shown_characters += len(self._cells[-1])
+            if self._shown_characters > _MOST_SHOWN:
+                raise UnreadableSheetError("zip_bomb", "The workbook is too large unpacked; save the sheet as CSV.")
         elif name == "row":
             self._done.append(Record(self._line, self._cells))
 
@@ -289,7 +315,7 @@ class _Sheet(_Part):
             self._pieces.append(text)
             self._characters += len(text)
             if self._characters > _MOST_TEXT:
-                raise UnreadableSheetError("unsafe_xml", "The workbook holds a text without end.")
+                raise _endless_text()
 
     def _shown(self) -> str:
         """The cell as people read it: whole numbers without a point (phone numbers often are), dates as ISO 8601."""

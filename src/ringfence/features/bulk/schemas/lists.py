@@ -87,7 +87,10 @@ class ListAnswer(Answer):
 
 
 class PreviewRow(Answer):
-    """A row as the file has it, and what it would become: a number with variables, or a problem."""
+    """A row as the file has it (of each cell the first 1,000 characters), and what it would become.
+
+    That is a number with variables, or a problem.
+    """
 
     line: int
     cells: list[str]

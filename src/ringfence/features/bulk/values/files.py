@@ -23,6 +23,9 @@ from ringfence.kit.sheets.xlsx import is_zip, read_xlsx
 
 MOST_BYTES: Final = 250_000_000
 _PREVIEW: Final = 10
+_MOST_SHOWN: Final = 1000
+# A row that a missing quote swallowed stands near the beginning of what swallowed it.
+_LINES_LOOKED_AT: Final = 20
 _FEW: Final = 8
 MOST_ROWS: Final[Mapping[str, int]] = {"csv": 1_000_000, "xlsx": 100_000}
 
@@ -49,7 +52,7 @@ class FileLayout:
 def inspect_file(path: Path, told: Told, *, region: str) -> FileLayout:
     """Look through a whole file once: what is not told is guessed, and rows are counted.
 
-    Raises InvalidInputError: `unreadable_encoding`, `not_xlsx`, `has_macros`, `zip_bomb`, `unsafe_xml`, `empty_file`,
+    Raises InvalidInputError: `unreadable_encoding`, `row_too_long`, `not_xlsx`, `has_macros`, `zip_bomb`, `unsafe_xml`, `empty_file`,
     `too_many_rows`, `too_many_columns`, `unknown_column`, `unknown_field`, `doubled_field`.
     """
     kind = "xlsx" if is_zip(path) else "csv"
@@ -134,7 +137,7 @@ def preview_rows(path: Path, layout: FileLayout, *, region: str) -> list[Preview
         raise InvalidInputError("file_gone", "The uploaded file is gone; upload it again.") from None
     if PHONE_FIELD not in layout.mapping.values():
         problem = "no column is known to hold phone numbers"
-        return [Previewed(line=row.line, cells=row.cells, problem=problem) for row in rows]
+        return [Previewed(line=row.line, cells=_beginnings(row.cells), problem=problem) for row in rows]
     return [_previewed(RowReader(layout, region=region), row) for row in rows]
 
 
@@ -142,9 +145,14 @@ def _previewed(reader: "RowReader", row: Record) -> Previewed:
     try:
         number, values = reader.read(row)
     except BadRecipientError as error:
-        return Previewed(line=row.line, cells=row.cells, problem=str(error))
+        return Previewed(line=row.line, cells=_beginnings(row.cells), problem=str(error))
     given = {name: value for name, value in zip(reader.names, values, strict=True) if value}
-    return Previewed(line=row.line, cells=row.cells, phone_number=number, variables=with_names(given))
+    return Previewed(line=row.line, cells=_beginnings(row.cells), phone_number=number, variables=with_names(given))
+
+
+def _beginnings(cells: Sequence[str]) -> list[str]:
+    """Cells as a preview shows them: whole, ten rows can be more than an answer should hold."""
+    return [cell[:_MOST_SHOWN] for cell in cells]
 
 
 class RowReader:
@@ -218,7 +226,7 @@ class RowReader:
 
     def _swallowed(self, cell: str, separator: str) -> bool:
         """Whether one of the further lines of a cell is a row of its own: as wide, with a number in its place."""
-        for inner in cell.splitlines()[1:]:
+        for inner in cell.splitlines()[1 : _LINES_LOOKED_AT + 1]:
             parts = inner.split(separator)
             if len(parts) >= self._width:
                 try:

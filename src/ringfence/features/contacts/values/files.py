@@ -61,21 +61,21 @@ class Layout:
 def inspect_file(path: Path, told: Told, *, region: str) -> Layout:
     """Look through a whole file once: what is not told is guessed, and rows are counted.
 
-    Raises InvalidInputError: `unreadable_encoding`, `empty_file`, `too_many_rows`, `too_many_columns`,
+    Raises InvalidInputError: `unreadable_encoding`, `row_too_long`, `empty_file`, `too_many_rows`, `too_many_columns`,
     `unknown_column`, `unknown_field`, `doubled_field`, `no_phone_column`.
     """
     try:
         encoding = choose_encoding(path, told.encoding)
+        separator = told.separator or guess_separator(path, encoding)
+        columns = arrange(
+            partial(read_delimited, path, encoding=encoding, separator=separator),
+            told,
+            fields=CONTACT_FIELDS,
+            region=region,
+            most_rows=MOST_ROWS,
+        )
     except UnreadableSheetError as error:
         raise InvalidInputError(error.code, str(error)) from None
-    separator = told.separator or guess_separator(path, encoding)
-    columns = arrange(
-        partial(read_delimited, path, encoding=encoding, separator=separator),
-        told,
-        fields=CONTACT_FIELDS,
-        region=region,
-        most_rows=MOST_ROWS,
-    )
     if PHONE not in columns.mapping.values():
         raise no_phone_column(columns.names)
     return Layout(
