@@ -36,7 +36,7 @@ async def enqueue(
     `run_at` (aware) is the earliest instant it runs; by default at once. With a `once_key` at most one job of the
     company waits under that key: a second one is not put in, because the first will do its work when it runs. Jobs
     under one key must therefore mean the same work. Jobs of a higher `priority` are taken first; PATIENT is for work
-    that nobody waits for.
+    that nobody waits for. Above 0 is refused by the database, so that no company goes before the others.
     """
     await session.execute(
         _ENQUEUE,

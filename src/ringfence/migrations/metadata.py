@@ -19,6 +19,7 @@ from ringfence.features.outgoing_webhooks import model as outgoing_webhooks
 from ringfence.features.phone_numbers import model as phone_numbers
 from ringfence.features.platform import model as platform
 from ringfence.features.scheduling import model as scheduling
+from ringfence.features.sync import model as sync
 from ringfence.features.templates import model as templates
 from ringfence.features.twilio_settings import model as twilio_settings
 from ringfence.features.users import model as users
@@ -38,6 +39,7 @@ MODELS = (
     calls,
     scheduling,
     bulk,
+    sync,
     outgoing_webhooks,
     notices,
     platform,

@@ -4,9 +4,11 @@ import asyncio
 import csv
 import io
 from datetime import timedelta
+from uuid import UUID
 
 import time_machine
 
+from ringfence.features.bulk.actions.running import top_up
 from ringfence.kit.clock import utc_now
 from tests.factories.bulk import (
     act,
@@ -121,6 +123,26 @@ async def test_pause_takes_back_and_resume_goes_on_without_repeating_anyone(text
     assert [text["id"] for text in texts_of(texting, a, made["id"])[:120]] == [text["id"] for text in before]
     assert len({text["to_number"] for text in texts_of(texting, a, made["id"])}) == 131
     assert await audit(texting) == ["bulk.created", "bulk.started", "bulk.paused", "bulk.resumed"]
+
+
+async def test_a_turn_that_comes_after_the_pause_hands_in_nothing(texting: Texting) -> None:
+    """The worker reads what runs first and takes each turn later: a pause in between counts."""
+    a = texting.a
+    made = await started(texting, a, customers(130))
+    await delivered(texting, a, texts_of(texting, a, made["id"])[:20])
+
+    async def late_turn() -> None:
+        async with texting.world.tenancy.tenant(a.company_id) as session:
+            await top_up(session, UUID(made["id"]))
+
+    await act(texting, a, made["id"], "pause")
+    await late_turn()
+    assert texting.stored(a, "outbox")["outbox"] == []
+    assert len(texts_of(texting, a, made["id"])) == 120
+
+    await act(texting, a, made["id"], "resume")
+    await late_turn()
+    assert len(texting.stored(a, "outbox")["outbox"]) > 0
 
 
 async def test_stop_cancels_what_waits_also_what_a_pause_took_back(texting: Texting) -> None:

@@ -24,7 +24,7 @@ from tests.integration.dispatch.outbox_world import OutboxWorld
 COMPANIES, SENDERS, ROWS = 10, 4, 20_000
 EXPLAINED = (
     *("claim", "next_due", "drop_empty_lanes", "done", "requeue", "park", "presume_dead", "take_unknown", "rivals"),
-    *("settle", "cancel"),
+    *("settle", "cancel", "take_back", "count_ready"),
 )
 NAMES = {text: name for name, text in registered().items()}
 
@@ -116,6 +116,8 @@ def cases(world: OutboxWorld, senders: list[UUID]) -> Iterator[tuple[TextClause,
     yield statements.RIVALS, {"senders": senders, "taken": messages}
     yield outbox.SETTLE, {"message_ids": messages}
     yield outbox.CANCEL, {"message_id": messages[0]}
+    yield outbox.TAKE_BACK, {"message_ids": messages}
+    yield outbox.COUNT_READY, {"senders": senders, "most": [50] * len(senders), "priority": 3}
 
 
 @pytest.mark.parametrize("analyzed", [False, True], ids=["statistics of an empty table", "fresh statistics"])
@@ -180,6 +182,9 @@ def test_every_statement_of_the_engine_is_explained_or_needs_no_plan() -> None:
     """A new statement joins the cases above, or is named here with its reason."""
     by_key_or_insert = {
         "dispatch.enqueue",
+        "dispatch.enqueue_many",
+        # It answers every text that waits in the lanes named: what it walks is what was asked for.
+        "dispatch.ready",
         "dispatch.intend",
         "dispatch.wake_lane",
         "dispatch.lock_lanes",

@@ -9,6 +9,7 @@ import pytest
 from ringfence.dispatch.pacing import BURST_SECONDS
 from ringfence.emulator.behaviour import Behaviour, Span
 from ringfence.features.audit_log.values import COMMAND_LINE
+from ringfence.features.conversations.values import THE_COMPANY
 from ringfence.features.messages.actions.deleting import delete_message
 from tests.factories.cluster import Database
 from tests.factories.stage import Stage, open_stage
@@ -101,7 +102,7 @@ async def test_deleted_canceled_and_forbidden_texts_never_go(stage: Stage) -> No
     deleted, fine = await stage.send(stage.a), await stage.send(stage.a)
     foreign = await stage.send(stage.b)
     async with stage.tenancy.tenant(stage.a.company_id) as session:
-        await delete_message(session, deleted.id, actor=COMMAND_LINE, may_remove=True)
+        await delete_message(session, THE_COMPANY, deleted.id, actor=COMMAND_LINE, may_remove=True)
     await stage.change(
         "UPDATE twilio_settings SET status = 'suspended' WHERE company_id = %(id)s", id=stage.b.company_id
     )

@@ -17,6 +17,7 @@ OFF = {
     "replies_exempt": True,
     "schedule_late_minutes": 120,
     "auto_reply": None,
+    "countries": None,
 }
 
 

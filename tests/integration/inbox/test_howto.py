@@ -20,5 +20,5 @@ async def test_every_line_of_the_page(desk: Desk, tmp_path: Path) -> None:
 
     done = await run_page("conversations.md", desk.texting.client, values, tmp_path)
 
-    assert len(done) == 20
+    assert len(done) == 22
     assert (await desk.look(values["THREAD"]))["state"] == "open"

@@ -70,7 +70,6 @@ OWN_AND = "INSERT INTO procrastinate_jobs (queue_name, task_name, args, {}) VALU
         pytest.param(OWN.replace("%(own)s", "'{}'"), id="for no company"),
         pytest.param(OWN_AND.format("queueing_lock", "%(other_key)s"), id="hold another company's once key"),
         pytest.param(OWN_AND.format("lock", "'x'"), id="block others by a lock"),
-        pytest.param(OWN_AND.format("priority", "9"), id="jump the queue"),
     ],
 )
 async def test_app_role_can_enqueue_for_its_company_and_nothing_else(
@@ -85,6 +84,16 @@ async def test_app_role_can_enqueue_for_its_company_and_nothing_else(
         await bare.execute(OWN, values)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await bare.execute(sql, values)
+
+
+async def test_a_company_may_wait_longer_and_never_jumps_the_queue(tenancy: Tenancy, database: Database) -> None:
+    a = await make_company(tenancy)
+    values = {"own": f'{{"company_id": "{a}"}}'}
+    async with await psycopg.AsyncConnection.connect(database.app_url) as bare:
+        await bare.execute(f"SET ringfence.company_id = '{a}'")
+        await bare.execute(OWN_AND.format("priority", "-10"), values)
+        with pytest.raises(psycopg.errors.CheckViolation):
+            await bare.execute(OWN_AND.format("priority", "1"), values)
 
 
 async def test_app_role_cannot_enqueue_without_a_company(tenancy: Tenancy, database: Database) -> None:

@@ -14,5 +14,5 @@ async def test_every_line_of_the_page(hooks: Hooks, tmp_path: Path) -> None:
         done = await run_page("outgoing-webhooks.md", hooks.texting.client, values, tmp_path)
         [got] = await receiver.receives(1)
 
-    assert len(done) == 8
+    assert len(done) == 9
     assert got.body["type"] == "ping"

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from sqlalchemy.exc import DBAPIError
 
+from ringfence.features.scheduling.actions import due
 from ringfence.features.scheduling.queries import COMPANIES_DUE
 from tests.factories.scheduling import directory, in_hours, look, make_due, schedule, scheduled, send_due
 from tests.factories.texts import CUSTOMER, Texting
@@ -288,3 +289,22 @@ async def test_changing_and_sending_at_once_end_in_one_text(texting: Texting) ->
         ]
         assert len(texts) == (1 if done["status"] == "sent" else 0), ends
         assert done["status"] in {"sent", "canceled"}
+
+
+async def test_a_text_that_was_settled_after_it_was_found_due_is_left_as_it_is(texting: Texting) -> None:
+    """The worker reads what is due first and takes each text later: what happened in between counts."""
+    canceled = await scheduled(texting, texting.a, body="Taken back")
+    sent = await scheduled(texting, texting.a, to="+16025550991", body="Already gone")
+    pending = await scheduled(texting, texting.a, to="+16025550992", body="Still waiting")
+    make_due(texting, texting.a)
+    for method, item, tail in (("DELETE", canceled, ""), ("POST", sent, "/send-now")):
+        answer = await texting.call(method, f"/api/sms/scheduled/{item['id']}{tail}", texting.a)
+        assert answer.is_success, answer.text
+
+    for item in (canceled, sent, pending):
+        async with texting.world.tenancy.tenant(texting.a.company_id) as session:
+            await due.send_due(session, UUID(item["id"]))
+
+    bodies = [row["body"] for row in texting.stored(texting.a, "sms_messages")["sms_messages"]]
+    assert sorted(bodies) == ["Already gone", "Still waiting"]
+    assert (await look(texting, texting.a, canceled["id"]))["status"] == "canceled"

@@ -107,6 +107,8 @@ def _visible_to(session: TenantSession, viewer: Viewer) -> ColumnElement[bool]:
             PhoneNumber.phone_number == ScheduledText.from_number,
             PhoneNumber.released_at.is_(None),
         )
+        # It stands two selects deep, and by itself would join all scheduled texts instead of meaning the one outside.
+        .correlate(ScheduledText)
         .scalar_subquery()
     )
     between = visible_between(session, viewer, outside_number=ScheduledText.to_number, phone_number_id=sender)
