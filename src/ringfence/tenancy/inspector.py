@@ -159,8 +159,6 @@ class Inspection:
         elif isinstance(child, AliasedReturnsRows):
             # A subquery in FROM or a CTE sees nothing of the statement that it stands in, unless it is LATERAL.
             rows = _bottom(child)
-            if isinstance(rows, SelectStatementGrouping):
-                rows = rows.element
             if isinstance(rows, Select | CompoundSelect | UpdateBase):
                 self._enter(rows, scope.inside() if isinstance(child, Lateral) else _Outside())
             elif not isinstance(rows, Table):
@@ -421,9 +419,9 @@ def _unannotated(source: Any) -> FromClause:
 
 
 def _bottom(source: Any) -> Any:
-    """What an alias stands for, of whatever kind it is (TABLESAMPLE, LATERAL) and through however many."""
-    while isinstance(source, AliasedReturnsRows):
-        source = source.element
+    """What an alias stands for, of whatever kind it is (TABLESAMPLE, LATERAL), through however many and brackets."""
+    while isinstance(source, AliasedReturnsRows | SelectStatementGrouping):
+        source = cast("Any", source).element
     return source
 
 

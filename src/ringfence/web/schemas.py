@@ -11,12 +11,18 @@ Item = TypeVar("Item", bound=BaseModel)
 
 
 def _storable(value: object) -> bool:
-    if isinstance(value, str):
-        return "\x00" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
-    if isinstance(value, dict):
-        return all(_storable(key) and _storable(item) for key, item in cast("dict[object, object]", value).items())
-    if isinstance(value, list):
-        return all(_storable(item) for item in cast("list[object]", value))
+    # Without calling itself: JSON may be nested deeper than Python's calls.
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if "\x00" in item or any("\ud800" <= char <= "\udfff" for char in item):
+                return False
+        elif isinstance(item, dict):
+            members = cast("dict[object, object]", item)
+            waiting += [*members, *members.values()]
+        elif isinstance(item, list):
+            waiting += cast("list[object]", item)
     return True
 
 

@@ -253,6 +253,15 @@ async def test_a_file_without_numbers_can_be_looked_at_and_not_started(texting: 
     assert (row["cells"], row["problem"]) == (["Zoe", "7"], "no column is known to hold phone numbers")
 
 
+async def test_a_preview_shows_the_beginnings_of_long_cells(texting: Texting) -> None:
+    for phone in ("+16025550143", "none"):
+        made = await uploaded(texting, texting.a, f"Phone,Note\n{phone},{'n' * 100_000}\n")
+
+        [row] = (await texting.get(f"{LISTS}/{made['id']}/preview", texting.a))["items"]
+
+        assert row["cells"] == [phone, "n" * 1000]
+
+
 @pytest.mark.parametrize(
     ("data", "options", "code"),
     [
@@ -260,6 +269,7 @@ async def test_a_file_without_numbers_can_be_looked_at_and_not_started(texting: 
         (b"Phone\n", {}, "empty_file"),
         (b"Phone\n\x81\x8d\n", {}, "unreadable_encoding"),
         (b"," * 200 + b"Phone\n1\n", {}, "too_many_columns"),
+        (b"Phone\n" + b"," * 2_100_000, {}, "row_too_long"),
         (b"Phone\n1\n", {"mapping": "{"}, "invalid"),
         (b"Phone\n1\n", {"mapping": '{"Phone": "sender.name"}'}, "unknown_field"),
         (b"Phone\n1\n", {"mapping": '{"Fone": "phone_number"}'}, "unknown_column"),

@@ -40,6 +40,7 @@ UNREADABLE: list[tuple[bytes, int, str]] = [
     (b"null", 422, "invalid"),
     (b'"text"', 422, "invalid"),
     (b"{" * 3000, 400, "not_json"),
+    (b'{"name": ' + b"[" * 600 + b"]" * 600 + b"}", 422, "invalid"),
     (b'{"name": "' + b"x" * (1 << 20) + b'"}', 413, "too_large"),
 ]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringfence.features.bulk.values import files
-from ringfence.features.bulk.values.files import Batches, FileLayout, RowReader
+from ringfence.features.bulk.values.files import BadRecipientError, Batches, FileLayout, RowReader
 from ringfence.kit.sheets import Record
 
 LAYOUT = FileLayout(
@@ -52,6 +52,17 @@ def test_both_ways_say_the_same(rows: list[tuple[str, str, str, bool]]) -> None:
     assert by_column == by_row
     lines = [item[0] for item in by_column[0]] + [item[0] for item in by_column[1]]
     assert sorted(lines) == list(range(1, len(rows) + 1))
+
+
+def test_rows_that_a_missing_quote_swallowed_are_looked_for_near_its_beginning() -> None:
+    """Each line that is looked at is read as a number, and a cell can have tens of thousands of them."""
+    reader = RowReader(LAYOUT, region="US")
+    swallowed = "\n+16025550144,Al,x"
+
+    assert reader.read(Record(1, ["+16025550143", "Bo", "a" + "\nb" * 25 + swallowed]))[0] == "+16025550143"
+    for lines in (0, 18):
+        with pytest.raises(BadRecipientError, match="further rows"):
+            reader.read(Record(1, ["+16025550143", "Bo", "a" + "\nb" * lines + swallowed]))
 
 
 def test_most_rows_take_the_short_way(tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ REFUSED = [
     ("+1 602 555 1234x5", "US", "extension"),
     ("+1 602 555 1234;ext=5", "US", "extension"),
     ("+1 602 555 1234,5", "US", "extension"),
+    # A cell of a file: looking for an extension in it would take the square of its length.
+    ("1" + " " * 64 + "x", "US", "something other"),
+    ("1" + " " * 130_000 + "z", "US", "something other"),
     ("...", "US", "too few"),
     ("+", "US", "something other"),
 ]

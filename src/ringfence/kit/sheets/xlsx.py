@@ -184,11 +184,7 @@ def _date_styles(archive: ZipFile, part: str | None) -> frozenset[str]:
     if part is None:
         return frozenset()
     elements = _Elements.of(archive, part, "numFmt", "cellXfs", "cellStyleXfs", "dxfs", "xf")
-    formats = {
-        given["numFmtId"]
-        for name, given in elements
-        if name == "numFmt" and _shows_date(given["formatCode"])
-    }
+    formats = {given["numFmtId"] for name, given in elements if name == "numFmt" and _shows_date(given["formatCode"])}
     formats |= {str(number) for number in _DATE_FORMATS}
     names = [name for name, _ in elements]
     if "cellXfs" not in names:

@@ -52,8 +52,8 @@ class FileLayout:
 def inspect_file(path: Path, told: Told, *, region: str) -> FileLayout:
     """Look through a whole file once: what is not told is guessed, and rows are counted.
 
-    Raises InvalidInputError: `unreadable_encoding`, `row_too_long`, `not_xlsx`, `has_macros`, `zip_bomb`, `unsafe_xml`, `empty_file`,
-    `too_many_rows`, `too_many_columns`, `unknown_column`, `unknown_field`, `doubled_field`.
+    Raises InvalidInputError: `unreadable_encoding`, `row_too_long`, `not_xlsx`, `has_macros`, `zip_bomb`, `unsafe_xml`,
+    `empty_file`, `too_many_rows`, `too_many_columns`, `unknown_column`, `unknown_field`, `doubled_field`.
     """
     kind = "xlsx" if is_zip(path) else "csv"
     try:
