@@ -13,21 +13,17 @@ Literal SQL passes only as a registered statement (`ringfence.tenancy.statements
 # pyright: reportPrivateUsage=false
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Delete, Insert, Select, Table, TextClause, Update
-from sqlalchemy.sql import operators
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import (
-    BinaryExpression,
     BindParameter,
-    BooleanClauseList,
     ClauseElement,
-    ColumnClause,
     ColumnElement,
     ReleaseSavepointClause,
     RollbackToSavepointClause,
@@ -42,12 +38,21 @@ from sqlalchemy.sql.selectable import (
     FromGrouping,
     Join,
     Lateral,
-    SelectStatementGrouping,
-    TableClause,
     TextualSelect,
-    Values,
 )
 
+from ringfence.tenancy.elements import (
+    bottom,
+    column_name,
+    conjuncts,
+    equalities,
+    is_literal,
+    leaves,
+    mentioned,
+    parts,
+    plain,
+    unannotated,
+)
 from ringfence.tenancy.errors import UnscopedStatementError
 from ringfence.tenancy.statements import is_registered
 from ringfence.tenancy.tables import fence_of
@@ -144,21 +149,21 @@ class Inspection:
         scope.require_bound()
         self._descend(statement, scope)
         if isinstance(statement, Update | Delete):
-            for source in _mentioned(statement):
+            for source in mentioned(statement):
                 self._visit(source, scope)
 
     def _descend(self, element: Any, scope: "_Scope") -> None:
-        for child in _parts(element):
+        for child in parts(element):
             self._visit(child, scope)
 
     def _visit(self, child: Any, scope: "_Scope") -> None:
-        if isinstance(child, TextClause | TextualSelect) or _is_literal(child):
+        if isinstance(child, TextClause | TextualSelect) or is_literal(child):
             raise UnscopedStatementError("literal SQL inside a statement")
         if isinstance(child, Select | CompoundSelect | UpdateBase):
             self._enter(child, scope.inside())
         elif isinstance(child, AliasedReturnsRows):
             # A subquery in FROM or a CTE sees nothing of the statement that it stands in, unless it is LATERAL.
-            rows = _bottom(child)
+            rows = bottom(child)
             if isinstance(rows, Select | CompoundSelect | UpdateBase):
                 self._enter(rows, scope.inside() if isinstance(child, Lateral) else _Outside())
             elif not isinstance(rows, Table):
@@ -171,7 +176,7 @@ class Inspection:
         if not _is_fenced(statement.table):
             return
         if statement.select is not None:
-            position = [_column_name(name) for name in statement._select_names or []].index(COMPANY)
+            position = [column_name(name) for name in statement._select_names or []].index(COMPANY)
             selected = list(statement.select.selected_columns)[position]
             source = _company_table(selected)
             if source is None and not self.is_company(selected):
@@ -204,10 +209,10 @@ class _Scope:
         self._equal: list[tuple[FromClause, FromClause]] = []
         if isinstance(statement, Select):
             self._touch(_own_froms(cast("Select[Any]", statement), outside))
-            self._conditions(_conjuncts(statement.whereclause))
+            self._conditions(conjuncts(statement.whereclause))
         elif isinstance(statement, Update | Delete):
-            self._touch([statement.table, *_mentioned(statement)])
-            self._conditions(_conjuncts(statement.whereclause))
+            self._touch([statement.table, *mentioned(statement)])
+            self._conditions(conjuncts(statement.whereclause))
         self._spread()
 
     def require_bound(self) -> None:
@@ -228,11 +233,11 @@ class _Scope:
 
     def _touch(self, froms: Iterable[FromClause]) -> None:
         for source in froms:
-            leaves = list(_leaves(source))
-            self.tables.update(leaves)
-            self.touched.extend(table for table in leaves if _is_fenced(table))
+            tables = list(leaves(source))
+            self.tables.update(tables)
+            self.touched.extend(table for table in tables if _is_fenced(table))
             # A table of the same name further out is another row of it: being bound there says nothing here.
-            self.bound.difference_update(leaves)
+            self.bound.difference_update(tables)
         for source in froms:
             self._joins(source)
 
@@ -247,12 +252,12 @@ class _Scope:
         if join.isouter and not join.full:
             self._outer_join(join)
         elif not join.full:
-            self._conditions(_conjuncts(join.onclause))
+            self._conditions(conjuncts(join.onclause))
 
     def _outer_join(self, join: "Join[Any]") -> None:
         """A left join's ON binds the optional side only: the other side's rows come back regardless."""
-        optional = set(_leaves(join.right))
-        for left, right in _equalities(_conjuncts(join.onclause)):
+        optional = set(leaves(join.right))
+        for left, right in equalities(conjuncts(join.onclause)):
             for column, other in ((left, right), (right, left)):
                 table = _company_table(column)
                 if table not in optional:
@@ -262,8 +267,8 @@ class _Scope:
                 elif (partner := _company_table(other)) is not None:
                     self._equal.append((partner, table))
 
-    def _conditions(self, conjuncts: Iterable[ColumnElement[Any]]) -> None:
-        for left, right in _equalities(conjuncts):
+    def _conditions(self, conditions: Iterable[ColumnElement[Any]]) -> None:
+        for left, right in equalities(conditions):
             first, second = _company_table(left), _company_table(right)
             if first is not None and second is not None:
                 self._equal += [(first, second), (second, first)]
@@ -287,54 +292,14 @@ def _own_froms(statement: "Select[Any]", outside: _Outside) -> list[FromClause]:
     froms = list(statement.get_final_froms())
     everywhere = outside.around | outside.further
     if statement._correlate:
-        named = {_unannotated(source) for source in statement._correlate}
-        return [source for source in froms if _unannotated(source) not in named & everywhere]
+        named = {unannotated(source) for source in statement._correlate}
+        return [source for source in froms if unannotated(source) not in named & everywhere]
     if statement._correlate_except is not None:
-        kept = {_unannotated(source) for source in statement._correlate_except}
-        return [source for source in froms if _unannotated(source) in kept or _unannotated(source) not in everywhere]
+        kept = {unannotated(source) for source in statement._correlate_except}
+        return [source for source in froms if unannotated(source) in kept or unannotated(source) not in everywhere]
     if statement._auto_correlate and len(froms) > 1:
-        return [source for source in froms if _unannotated(source) not in outside.around]
+        return [source for source in froms if unannotated(source) not in outside.around]
     return froms
-
-
-def _mentioned(element: Any) -> Iterator[FromClause]:
-    """UPDATE and DELETE take in every table that WHERE or SET mention, without a FROM that names it."""
-    for child in _parts(element):
-        if isinstance(child, ColumnClause):
-            if (table := cast("ColumnClause[Any]", child).table) is not None:
-                yield _unannotated(table)
-        elif not isinstance(child, Select | CompoundSelect | AliasedReturnsRows | Table):
-            yield from _mentioned(child)
-
-
-def _parts(element: Any) -> Iterator[Any]:
-    """What an element is made of; SQLAlchemy's own walk passes over the rows of VALUES."""
-    yield from element.get_children()
-    rows: Any = ()
-    if isinstance(element, Insert):
-        rows = element._multi_values
-    elif isinstance(element, Values):
-        rows = element._data
-    for row in rows:
-        yield from _clauses(row)
-
-
-def _clauses(value: Any) -> Iterator[ClauseElement]:
-    if isinstance(value, ClauseElement):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _clauses([*cast("Mapping[Any, Any]", value).values()])
-    elif isinstance(value, list | tuple):
-        for item in cast("Sequence[Any]", value):
-            yield from _clauses(item)
-
-
-def _is_literal(element: Any) -> bool:
-    """Whether an element is SQL as somebody wrote it, or a table by its mere name; `*` is SQLAlchemy's own."""
-    if isinstance(element, ColumnClause):
-        column = cast("ColumnClause[Any]", element)
-        return column.is_literal and column.name != "*"
-    return isinstance(element, TableClause) and not isinstance(element, Table)
 
 
 def _refuse_moves(statement: Insert | Update, parameter_sets: Sequence[Mapping[str, Any]]) -> None:
@@ -343,7 +308,7 @@ def _refuse_moves(statement: Insert | Update, parameter_sets: Sequence[Mapping[s
         changes: Iterable[Any] = getattr(getattr(statement, "_post_values_clause", None), "update_values_to_set", ())
     else:
         changes = [*(statement._values or {}), *(name for given in parameter_sets for name in given)]
-    if COMPANY in {_column_name(item[0] if isinstance(item, tuple) else item) for item in changes}:
+    if COMPANY in {column_name(item[0] if isinstance(item, tuple) else item) for item in changes}:
         raise UnscopedStatementError("a row never changes its company")
 
 
@@ -352,45 +317,15 @@ def _inserted_values(statement: Insert, parameter_sets: Sequence[Mapping[str, An
     multi = statement._multi_values
     if multi:
         return [
-            _plain({_column_name(k): v for k, v in row.items()}.get(COMPANY)) if isinstance(row, Mapping) else None
+            plain({column_name(k): v for k, v in row.items()}.get(COMPANY)) if isinstance(row, Mapping) else None
             for rows in multi
             for row in rows
         ]
     values = statement._values or {}
-    fixed = {_column_name(column): _plain(value) for column, value in values.items()}
+    fixed = {column_name(column): plain(value) for column, value in values.items()}
     if COMPANY in fixed and not any(COMPANY in given for given in parameter_sets):
         return [fixed[COMPANY]]
     return [given.get(COMPANY) for given in parameter_sets]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BindParameter):
-        return cast("BindParameter[Any]", value).value
-    return value
-
-
-def _column_name(column: Any) -> str:
-    return column if isinstance(column, str) else str(column.key)
-
-
-def _conjuncts(clause: ColumnElement[Any] | None) -> Iterator[ColumnElement[Any]]:
-    if clause is None:
-        return
-    if isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
-        for part in clause.clauses:
-            yield from _conjuncts(part)
-    elif hasattr(clause, "element") and type(clause).__name__ == "Grouping":
-        yield from _conjuncts(clause.element)
-    else:
-        yield clause
-
-
-def _equalities(
-    conjuncts: Iterable[ColumnElement[Any]],
-) -> Iterator[tuple[ColumnElement[Any], ColumnElement[Any]]]:
-    for clause in conjuncts:
-        if isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
-            yield clause.left, clause.right
 
 
 def _company_table(element: ColumnElement[Any]) -> FromClause | None:
@@ -398,35 +333,13 @@ def _company_table(element: ColumnElement[Any]) -> FromClause | None:
     if isinstance(element, Column) or getattr(element, "table", None) is not None:
         if getattr(element, "key", None) != COMPANY:
             return None
-        table = _unannotated(element.table)
+        table = unannotated(element.table)
         return table if _is_fenced(table) else None
     return None
 
 
-def _leaves(source: FromClause) -> Iterator[FromClause]:
-    if isinstance(source, Join):
-        yield from _leaves(source.left)
-        yield from _leaves(source.right)
-    elif isinstance(source, FromGrouping):
-        yield from _leaves(source.element)
-    else:
-        yield _unannotated(source)
-
-
-def _unannotated(source: Any) -> FromClause:
-    """ORM entities arrive as annotated copies of the table; the plain table is what identifies it."""
-    return source._deannotate() if "parententity" in getattr(source, "_annotations", {}) else source
-
-
-def _bottom(source: Any) -> Any:
-    """What an alias stands for, of whatever kind it is (TABLESAMPLE, LATERAL), through however many and brackets."""
-    while isinstance(source, AliasedReturnsRows | SelectStatementGrouping):
-        source = cast("Any", source).element
-    return source
-
-
 def _is_fenced(source: FromClause) -> bool:
-    table = _bottom(source)
+    table = bottom(source)
     return isinstance(table, Table) and fence_of(cast("Table[Any]", table)) in FENCED
 
 
