@@ -18,7 +18,7 @@ SEPARATORS: Final = (",", ";", "\t", "|")
 _CHUNK: Final = 1 << 16
 _SAMPLE: Final = 50
 # With all its cells a record is in memory, and a file can be one line of separators.
-_MOST_OF_RECORD: Final = 2_000_000
+_MOST_OF_RECORD: Final = 5_000_000
 
 
 def choose_encoding(path: Path, told: str | None) -> str:
