@@ -152,11 +152,11 @@ async def test_late_attachments_come_back_to_the_queue(
 
     await sweep(context(texting, texting.a), SweepMessages())
     with pytest.raises(AssertionError):
-        texting.change("UPDATE procrastinate_jobs SET priority = 1 WHERE task_name = 'messages.fetch_media'")
+        texting.change("UPDATE procrastinate_jobs SET priority = -1 WHERE task_name = 'messages.fetch_media'")
     texting.change("UPDATE sms_messages SET created_at = created_at - interval '20 minutes'")
     await sweep(context(texting, texting.a), SweepMessages())
 
-    texting.change("UPDATE procrastinate_jobs SET priority = 1 WHERE task_name = 'messages.fetch_media'")
+    texting.change("UPDATE procrastinate_jobs SET priority = -1 WHERE task_name = 'messages.fetch_media'")
 
 
 async def accepted_text(texting: Texting, twilio: httpx.AsyncClient, **more: str) -> tuple[dict[str, Any], str]:
