@@ -59,7 +59,8 @@ async def test_clients_go_on_where_they_were_over_restarts_of_the_server(
     for client in clients[:2]:
         assert client.subjects == written
         assert set(client.about) == {"stream.started"}
-        assert len(client.statuses) == 2
+        # Once at each server; who comes back quickly may meet the first one while it is still on its way out.
+        assert len(client.statuses) >= 2
     assert clients[2].events == []
 
 

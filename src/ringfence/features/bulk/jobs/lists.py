@@ -37,13 +37,15 @@ class ReadListHandler:
         """Read to the end, then delete the file."""
         async with context.tenancy.tenant(context.company_id) as session:
             found = await list_being_read(session, job.list_id)
-            if found is not None and found.source == "file" and self._turn.locked():
-                await enqueue(session, job, run_at=utc_now() + _NEXT_TRY)
-                return
         if found is not None and found.source == "contacts":
             await self._take_contacts(context, job)
             return
         if found is not None:
+            # Between the question and the taking nothing is awaited: two that come at once cannot both find it free.
+            if self._turn.locked():
+                async with context.tenancy.tenant(context.company_id) as session:
+                    await enqueue(session, job, run_at=utc_now() + _NEXT_TRY)
+                return
             async with self._turn:
                 if not await self._read(context, found):
                     # Another run is ahead; it will end what it began.
