@@ -484,17 +484,39 @@ async def test_a_second_file_waits_for_its_turn_without_holding_up_the_worker(
     texting: Texting, list_files: ListFiles
 ) -> None:
     """One file at a time in a process: the other's job goes back into the queue."""
-    made = [await uploaded(texting, texting.a, "Phone\n+16025550143\n") for _ in range(2)]
-    for item in made:
+    first, second = [await uploaded(texting, texting.a, "Phone\n+16025550143\n") for _ in range(2)]
+    for item in (first, second):
         await start(texting, texting.a, item["id"])
     handler = ReadListHandler(list_files)
     context = JobContext(texting.world.tenancy, texting.a.company_id)
     before = waiting_jobs(texting)
 
-    await asyncio.gather(*(handler(context, ReadList(list_id=UUID(item["id"]))) for item in made))
+    async def states() -> list[str]:
+        return [(await texting.get(f"{LISTS}/{item['id']}", texting.a))["status"] for item in (first, second)]
 
-    states = sorted([(await texting.get(f"{LISTS}/{item['id']}", texting.a))["status"] for item in made])
-    assert waiting_jobs(texting) - before == states.count("reading") == 1
+    with psycopg.connect(texting.database.admin_url) as admin:
+        # The first one cannot store what it has read, and so is still at it when the second one comes.
+        admin.execute("SELECT FROM bulk_lists WHERE id = %s FOR UPDATE", [first["id"]])
+        reading = asyncio.create_task(handler(context, ReadList(list_id=UUID(first["id"]))))
+
+        async def is_held_up() -> bool:
+            with psycopg.connect(texting.database.admin_url) as beside:
+                row = beside.execute(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                ).fetchone()
+            return bool(row and row[0])
+
+        await eventually(is_held_up)
+        await handler(context, ReadList(list_id=UUID(second["id"])))
+        assert waiting_jobs(texting) == before + 1
+        assert await states() == ["reading", "reading"]
+    await reading
+
+    assert await states() == ["ready", "reading"]
+    await handler(context, ReadList(list_id=UUID(second["id"])))
+    assert await states() == ["ready", "ready"]
+    assert waiting_jobs(texting) == before + 1
 
 
 async def test_lists_are_listed(texting: Texting, list_files: ListFiles) -> None:
